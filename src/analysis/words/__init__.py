@@ -1,0 +1,58 @@
+"""Words from numbers: what the reports say, in the reader's language, with every text in texts/*.toml."""
+
+from analysis.words.catalogue import entry, has, plural, text
+from analysis.words.findings import finding_sentence
+from analysis.words.names import (
+    GRADES,
+    capital,
+    grade_meaning,
+    grade_shape,
+    grade_word,
+    kind_name,
+    kinds_name,
+    outcome_name,
+)
+from analysis.words.numbers import (
+    compact,
+    count,
+    date,
+    delay,
+    in_words,
+    is_known,
+    listed,
+    mean_delay,
+    money,
+    number,
+    share,
+    shorten,
+    significant,
+)
+
+__all__ = [
+    "GRADES",
+    "capital",
+    "compact",
+    "count",
+    "date",
+    "delay",
+    "entry",
+    "finding_sentence",
+    "grade_meaning",
+    "grade_shape",
+    "grade_word",
+    "has",
+    "in_words",
+    "is_known",
+    "kind_name",
+    "kinds_name",
+    "listed",
+    "mean_delay",
+    "money",
+    "number",
+    "outcome_name",
+    "plural",
+    "share",
+    "shorten",
+    "significant",
+    "text",
+]

@@ -1,0 +1,175 @@
+"""Numbers, money, shares, counts, dates and delays as a reader of the language writes them.
+
+Rounding happens here and nowhere else: two significant digits for estimates, whole units for counts. A missing
+number is said as "not known", never as 0. Currency is the ISO code ("EUR 1,900"), never a symbol that two
+countries share. Babel is imported on first use, so that the command line starts fast.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+
+from analysis.words.catalogue import DEFAULT_LOCALE, entry, plural, text
+
+MINUS = "\N{MINUS SIGN}"
+WEEKS_PER_MONTH = 365.25 / 7 / 12
+
+
+def is_known(value: object) -> bool:
+    """Whether `value` is a finite number (not None, NaN, NA, infinite or a text)."""
+    if value is None or isinstance(value, str | bytes):
+        return False
+    try:
+        return math.isfinite(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+def significant(value: float, digits: int = 2) -> float:
+    """`value` rounded to so many significant digits; 0 stays 0."""
+    if value == 0:
+        return 0.0
+    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def number(value: float | None, *, decimals: int | None = None, locale: str = DEFAULT_LOCALE) -> str:
+    """A number with the language's separators; `decimals` None shows up to two, none from 100 on."""
+    from babel.numbers import format_decimal
+
+    if not is_known(value):
+        return text("number.unknown", locale=locale)
+    value = float(value)  # type: ignore[arg-type]
+    if decimals is None:
+        shown = "#,##0" if abs(value) >= 100 else "#,##0.##"
+    else:
+        shown = "#,##0" + ("." + "0" * decimals if decimals else "")
+    return _minus(format_decimal(value, format=shown, locale=locale))
+
+
+def _minus(shown: str) -> str:
+    """A true minus sign, and none before a zero that rounding left."""
+    if shown.startswith("-"):
+        return shown[1:] if not any(c in "123456789" for c in shown) else MINUS + shown[1:]
+    return shown
+
+
+def compact(value: float | None, *, locale: str = DEFAULT_LOCALE, long: bool = False) -> str:
+    """A number short enough for a tile or an axis: ``1.2M`` (long: ``1.2 million``); exact below 10,000."""
+    from babel.numbers import format_compact_decimal
+
+    if not is_known(value) or abs(float(value)) < 10_000:  # type: ignore[arg-type]
+        return number(value, locale=locale)
+    style = "long" if long else "short"
+    rounded = significant(float(value), 3)  # type: ignore[arg-type]
+    return _minus(format_compact_decimal(rounded, format_type=style, locale=locale, fraction_digits=2))
+
+
+def money(
+    value: float | None, currency: str | None, *, short: bool = False, exact: bool = False, locale: str = DEFAULT_LOCALE
+) -> str:
+    """``EUR 1,900``: two significant digits unless `exact` (whole units); `short` for tiles (``EUR 1.2M``).
+
+    Without a currency the bare number is shown: a code is never guessed.
+    """
+    if not is_known(value):
+        return text("number.unknown", locale=locale)
+    value = float(value)  # type: ignore[arg-type]
+    if short:
+        shown = compact(value, locale=locale)
+    elif exact:
+        shown = number(value, decimals=0, locale=locale)
+    else:
+        rounded = significant(value)
+        shown = compact(rounded, locale=locale, long=True) if abs(rounded) >= 1e6 else number(rounded, locale=locale)
+    return text("number.money", {"code": currency, "number": shown}, locale=locale) if currency else shown
+
+
+def share(value: float | None, *, decimals: int | None = None, locale: str = DEFAULT_LOCALE) -> str:
+    """A share as per cent; `decimals` None shows one below 10 % where it says something."""
+    from babel.numbers import format_percent
+
+    if not is_known(value):
+        return text("number.unknown", locale=locale)
+    value = float(value)  # type: ignore[arg-type]
+    if decimals is None:
+        decimals = 1 if 0 < abs(value) < 0.0995 and round(value * 1000) % 10 else 0
+    rounded = round(value, decimals + 2)
+    pattern = _percent_pattern(locale).replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else ""))
+    return _minus(format_percent(rounded, format=pattern, locale=locale))
+
+
+def _percent_pattern(locale: str) -> str:
+    from babel import Locale
+
+    return str(Locale.parse(locale).percent_formats[None].pattern)
+
+
+def count(n: float | None, noun: str, *, locale: str = DEFAULT_LOCALE) -> str:
+    """``1 rep``, ``3 reps``: a counted noun of texts/*.toml [nouns]."""
+    if not is_known(n):
+        return text("number.unknown", locale=locale)
+    return plural(f"nouns.{noun}", float(n), {"n": number(n, locale=locale)}, locale=locale)  # type: ignore[arg-type]
+
+
+def in_words(n: int, *, locale: str = DEFAULT_LOCALE) -> str:
+    """Small whole numbers as words (``three``), larger ones in digits."""
+    small = entry("spelling.small_numbers", locale)
+    return str(small[n]) if 0 <= n < len(small) else number(n, locale=locale)
+
+
+def date(value: object, *, locale: str = DEFAULT_LOCALE) -> str:
+    """A calendar date (date, datetime, Timestamp or ISO text) in the language's medium form."""
+    from babel.dates import format_date
+
+    if isinstance(value, str):
+        value = dt.date.fromisoformat(value[:10])
+    if value is None or value != value:
+        return text("number.unknown", locale=locale)
+    return str(format_date(dt.date(value.year, value.month, value.day), format="medium", locale=locale))  # type: ignore[attr-defined]
+
+
+def delay(from_: float, to: float, *, period: str = "week", locale: str = DEFAULT_LOCALE) -> str:
+    """``three to five weeks later``; `from_` and `to` in the panel's period ('week' or 'month')."""
+    first, last = max(round(from_), 0), max(round(to), 0)
+    if last == 0:
+        return text(f"delay.same_{period}", locale=locale)
+    first = min(first, last)
+    style = "within" if first == 0 else "about" if first == last else "range"
+    words = {"from": in_words(first, locale=locale), "to": in_words(last, locale=locale)}
+    return plural(f"delay.{style}_{period}", last, words, locale=locale)
+
+
+def mean_delay(
+    mean_lag_weeks: float,
+    *,
+    period: str = "week",
+    first: float | None = None,
+    last: float | None = None,
+    locale: str = DEFAULT_LOCALE,
+) -> str:
+    """The mean delay, give or take one period, kept inside the tested window `first`..`last`.
+
+    One period each way, because the mean delay of what is claimed is known to about half a week either side.
+    A monthly panel says months: `mean_lag_weeks` is in weeks whatever the panel's period.
+    """
+    centre = mean_lag_weeks / (WEEKS_PER_MONTH if period == "month" else 1.0)
+    low, high = round(centre) - 1, round(centre) + 1
+    low = max(low, round(first) if is_known(first) else 0)  # type: ignore[arg-type]
+    high = min(high, round(last)) if is_known(last) else high  # type: ignore[arg-type]
+    return delay(low, max(low, high), period=period, locale=locale)
+
+
+def listed(parts: Sequence[str], *, locale: str = DEFAULT_LOCALE) -> str:
+    """``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return text("number.list_and", {"first": ", ".join(parts[:-1]), "last": parts[-1]}, locale=locale)
+
+
+def shorten(words: str, length: int = 60) -> str:
+    """`words` cut at a word's end to at most `length` characters, with an ellipsis where cut."""
+    if len(words) <= length:
+        return words
+    cut = words[: length - 1]
+    kept = cut.rsplit(" ", 1)[0] if " " in cut[length // 2 :] else cut
+    return kept.rstrip(" ,;:") + "…"
