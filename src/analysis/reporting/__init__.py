@@ -1,0 +1,1 @@
+"""From findings to pages: blocks, figures, notebooks, PDFs, and the batch that renders every team."""

@@ -1,0 +1,243 @@
+"""The master's end of the warm process: jobs go in, futures of finished reports come out.
+
+`WarmPool` starts the process with a clean environment, keeps one thread to listen to it, and starts it anew when it is
+lost or no longer answers. `run_notebook` is what the papermill engine uses.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.reporting.jobs import Ended, Failure, Rendered, ReportJob, clear, lay_out, verdict
+from analysis.reporting.sandbox import clean_environment
+
+GRACE_S = 15.0  # how long past a job's own limit the warm process may keep silent about it
+WARM_UP_S = 180.0
+START = "import sys; sys.path.append(sys.argv.pop()); from analysis.reporting.zygote import main; main()"
+
+
+def can_fork() -> bool:
+    """Whether reports can be forked from a warm process here (Linux, Python built with pidfd)."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+@dataclass(slots=True)
+class _Running:
+    job: ReportJob | None
+    folder: Path
+    future: Future
+    seconds: float
+    sent: float = field(default_factory=time.monotonic)
+
+
+class WarmPool:
+    """Reports in fresh processes forked from one warm process.
+
+    slots: how many reports the caller should have under way at once. clean: give the process a clean environment and
+    confine its children (always, but for a user's own notebook).
+    """
+
+    def __init__(self, slots: int = 2, *, clean: bool = True, warm: bool = True) -> None:
+        self.slots, self._clean, self._warm = slots, clean, warm
+        self._ids = itertools.count(1)
+        self._running: dict[int, _Running] = {}
+        self._lock = threading.RLock()
+        self._process: subprocess.Popen | None = None
+        self._channel: socket.socket | None = None
+        self._ready_by = 0.0
+        self.landlock = 0
+        self.root = Path(tempfile.mkdtemp(prefix="workbench-"))
+        self._closed = False
+        self._start()
+
+    def submit(self, job: ReportJob) -> Future[Rendered]:
+        """Run a report; the future never raises, a failure is part of the result."""
+        folder = self.root / f"{next(self._ids)}-{job.slug}"
+        lay_out(folder, job)
+        limits = job.limits
+        request = {"slug": job.slug, "seed": job.seed, "memory_mb": limits.memory_mb, "file_mb": limits.file_mb}
+        return self._send(job, folder, request, limits.seconds)
+
+    def submit_notebook(self, text: str, cwd: str, cell_timeout_s: float | None, seconds: float) -> Future:
+        """Run a notebook's cells with the caller's environment and folder; (its text or None, reason or None)."""
+        folder = self.root / f"{next(self._ids)}-notebook"
+        (folder / "out").mkdir(parents=True, mode=0o700)
+        (folder / "template.ipynb").write_text(text, encoding="utf-8")
+        return self._send(None, folder, {"cwd": cwd, "cell_timeout_s": cell_timeout_s}, seconds)
+
+    def close(self) -> None:
+        """End the warm process and every report under way; nothing is left running or lying about."""
+        with self._lock:
+            self._closed = True
+            self._stop()
+        clear(self.root)
+
+    def __enter__(self) -> WarmPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, job: ReportJob | None, folder: Path, request: dict[str, Any], seconds: float) -> Future:
+        future: Future = Future()
+        with self._lock:
+            if self._process is None:
+                self._start()
+            number = next(self._ids)
+            self._running[number] = _Running(job, folder, future, seconds)
+            line = json.dumps({"id": number, "folder": str(folder), "seconds": seconds, **request})
+            with contextlib.suppress(OSError):  # a lost process is noticed by the listener
+                self._channel.sendall(line.encode() + b"\n")  # type: ignore[union-attr]
+        return future
+
+    def _start(self) -> None:
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        environment = None
+        if self._clean:
+            home = self.root / "home"
+            home.mkdir(exist_ok=True)
+            environment = clean_environment(home, _font_cache())
+        command = [sys.executable, *(("-s", "-P") if self._clean else ()), "-c", START]
+        arguments = [str(theirs.fileno()), str(self.root), "warm" if self._warm else "cold"]
+        self._process = subprocess.Popen(
+            [*command, *arguments, str(Path(__file__).parents[2])],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if self._clean else None,
+            stderr=subprocess.DEVNULL if self._clean else None,
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            start_new_session=True,
+        )
+        theirs.close()
+        self._channel, self._ready_by = ours, time.monotonic() + WARM_UP_S
+        threading.Thread(target=self._listen, args=(ours, self._process), daemon=True).start()
+
+    def _listen(self, channel: socket.socket, process: subprocess.Popen) -> None:
+        buffer = b""
+        while True:
+            readable = select.select([channel], [], [], 1.0)[0] if channel.fileno() >= 0 else [channel]
+            if not readable:
+                if self._silent_too_long():
+                    self._kill(process)
+                continue
+            try:
+                read = channel.recv(1 << 16)
+            except OSError:
+                read = b""
+            if not read:
+                self._lost(process)
+                return
+            *lines, buffer = (buffer + read).split(b"\n")
+            for line in lines:
+                self._hear(json.loads(line))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "ready" in message:
+            self.landlock, self._ready_by = message["landlock"], 0.0
+            with self._lock:
+                for running in self._running.values():
+                    running.sent = time.monotonic()
+            return
+        with self._lock:
+            running = self._running.pop(message.pop("id"))
+        self._settle(running, Ended(**message))
+
+    def _settle(self, running: _Running, ended: Ended) -> None:
+        if running.job is None:
+            result: object = _notebook_result(running.folder, ended)
+        else:
+            try:
+                result = verdict(running.folder, running.job, ended)
+            except Exception as fault:
+                result = Rendered(failure=Failure("incomplete", f"its files could not be read: {fault}"))
+        clear(running.folder)
+        running.future.set_result(result)
+
+    def _silent_too_long(self) -> bool:
+        now = time.monotonic()
+        if self._ready_by:
+            return now > self._ready_by
+        with self._lock:
+            return any(now > running.sent + running.seconds + GRACE_S for running in self._running.values())
+
+    def _lost(self, process: subprocess.Popen) -> None:
+        """The warm process is gone, and its children with it: what was under way is lost, the next job starts anew."""
+        process.wait()
+        with self._lock:
+            if self._process is process:
+                self._process = None
+            lost, self._running = list(self._running.values()), {}
+        for running in lost:
+            self._settle(running, Ended(None, signal.SIGKILL))
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._kill(process)
+        self._channel.close()  # type: ignore[union-attr]
+
+    @staticmethod
+    def _kill(process: subprocess.Popen) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+_engine_pool: list[WarmPool] = []
+
+
+def run_notebook(text: str, cell_timeout_s: float | None) -> tuple[str | None, str | None]:
+    """Run a notebook (JSON) in a fresh process; its text with outputs (None = lost) and why it failed (None = did not).
+
+    The first call starts the process from which this one and later ones are forked; it ends with the caller.
+    """
+    if not _engine_pool:
+        _engine_pool.append(WarmPool(1, clean=False, warm=False))
+        atexit.register(lambda: _engine_pool.pop().close())
+    longest = (
+        threading.TIMEOUT_MAX if cell_timeout_s is None else cell_timeout_s * max(1, text.count('"code"')) + GRACE_S
+    )
+    return _engine_pool[0].submit_notebook(text, str(Path.cwd()), cell_timeout_s, min(longest, 1e9)).result()
+
+
+def _notebook_result(folder: Path, ended: Ended) -> tuple[str | None, str | None]:
+    try:
+        reason = json.loads((folder / "out" / "outcome.json").read_text(encoding="utf-8"))["reason"]
+        return (folder / "out" / "report.ipynb").read_text(encoding="utf-8"), reason
+    except (OSError, ValueError):
+        how = f"ended by {signal.Signals(ended.signal).name}" if ended.signal else f"exit code {ended.exit_code}"
+        return None, f"the notebook's process did not come to its end ({how})"
+
+
+def _font_cache() -> Path | None:
+    """Where matplotlib may keep its list of fonts from batch to batch; None = nowhere, it is made anew."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "sales-activity-workbench" / "matplotlib"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder

@@ -1,0 +1,98 @@
+"""What the warm process does once, so that no report pays for it: imports, a first plot, exporters with their templates.
+
+Everything here is for speed. A report made in a cold process is the same report.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+SHELL = ("analysis.reporting.shell", "analysis.reporting.engine", "papermill", "papermill.execute", "nbformat")
+REPORT = (
+    "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "jinja2", "nbconvert", "typst", "analysis.reporting.pack", "analysis.words",
+    "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.blocks", "analysis.reporting.figures",
+)  # fmt: skip
+
+
+def load(modules: tuple[str, ...]) -> None:
+    """Import what is there; a module that is missing is the report's own concern."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+
+
+def get_ready() -> None:
+    """Imports, shell, exporters and first-use costs; then everything so far is taken out of the collector's sight, so
+    that a child's collections do not copy the parent's pages."""
+    load(SHELL + REPORT)
+    _first_shell()
+    _first_plot()
+    _first_export()
+    gc.collect()
+    gc.freeze()
+
+
+@cache
+def exporter(name: str) -> Callable[[NotebookNode], bytes]:
+    """Notebook -> bytes of the page ("html") or the PDF ("pdf"); built once a process."""
+    if name == "html":
+        from analysis.reporting.page import PageExporter
+
+        page = PageExporter()
+        return lambda notebook: page.export(notebook).encode("utf-8")
+    from analysis.reporting import pdf
+
+    return pdf.export
+
+
+def kernel_options() -> dict[str, Any]:
+    """What papermill's own engine needs to start a plain kernel without a tcp port where the system has such sockets."""
+    import os
+
+    from jupyter_client.manager import AsyncKernelManager
+
+    transport = "ipc" if os.name == "posix" else "tcp"
+    return {"km": AsyncKernelManager(kernel_name="python3", transport=transport)}
+
+
+def _first_shell() -> None:
+    from analysis.reporting.shell import build_shell
+
+    build_shell()
+
+
+def _first_plot() -> None:
+    """A small figure as SVG: fonts found, layout and number formatting imported."""
+    import io
+
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], label="warm")
+    axes.set(title="warm", xlabel="x", ylabel="y")
+    figure.savefig(io.BytesIO(), format="svg")
+
+
+def _first_export() -> None:
+    """Both exporters on an empty notebook; what they cannot do here they will say of a real one."""
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
+    for name in ("html", "pdf"):
+        try:
+            exporter(name)(new_notebook(cells=[new_markdown_cell("# warm")]))
+        except Exception:  # noqa: S112 (the same fault will be reported, with its cause, by the first report)
+            continue

@@ -1,0 +1,115 @@
+"""What happens inside a report's own process: run the template, write the notebook, the page and the PDF, say how it went.
+
+The process has one job folder and ends with it. `outcome.json` is written last, so its absence means that the process
+did not get to the end. The published notebook carries no clock times and no paths: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.reporting import warm
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+MEMORY_ERRORS = ("MemoryError", "OutOfMemoryException")
+TIMES = ("start_time", "end_time", "duration", "input_path", "output_path", "environment_variables")
+_child: dict[str, Path] = {}
+
+
+def is_child() -> bool:
+    """Whether this process is one that runs a single notebook and ends."""
+    return bool(_child)
+
+
+def become_child(folder: Path) -> None:
+    """From now on the papermill engine runs cells in this process."""
+    _child["folder"] = folder
+
+
+def run(folder: Path, *, engine: str = "workbench") -> int:
+    """Do the job in this folder; the exit code is 0 when its outcome was written. engine: the papermill engine's name."""
+    become_child(folder)
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    failure = None
+    try:
+        notebook = _execute(folder, job, engine)
+        _write(folder / "out", notebook, tuple(job["formats"]))
+    except MemoryError as fault:
+        failure = {"kind": "memory", "reason": type(fault).__name__}
+    except Exception as fault:
+        failure = {"kind": _kind(fault), "reason": _reason(fault)}
+    (folder / "out" / "outcome.json").write_text(json.dumps({"failure": failure}), encoding="utf-8")
+    return 0
+
+
+def run_notebook(folder: Path, cell_timeout_s: float | None) -> int:
+    """Run somebody's notebook (`papermill --engine workbench`): cells only, its own paths and metadata kept."""
+    import nbformat
+
+    from analysis.reporting.engine import run_here
+
+    become_child(folder)
+    nb, reason = run_here(nbformat.read(folder / "template.ipynb", as_version=4), cell_timeout_s)
+    (folder / "out" / "report.ipynb").write_text(nbformat.writes(nb), encoding="utf-8")
+    (folder / "out" / "outcome.json").write_text(json.dumps({"reason": reason}), encoding="utf-8")
+    return 0
+
+
+def note_cell(number: int) -> None:
+    """Leave behind which cell runs, for whoever finds this process dead."""
+    (_child["folder"] / "out" / "cell").write_text(str(number), encoding="ascii")
+
+
+def tidy(notebook: NotebookNode) -> NotebookNode:
+    """Take out what differs from run to run: papermill's clock times and paths, and the new cell's random id."""
+    record = notebook.metadata.get("papermill", {})
+    notebook.metadata["papermill"] = {key: value for key, value in record.items() if key not in TIMES}
+    for index, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = f"parameters-{index}"
+    return notebook
+
+
+def _execute(folder: Path, job: dict[str, Any], engine: str) -> NotebookNode:
+    import nbformat
+    import papermill
+
+    template = nbformat.read(folder / "template.ipynb", as_version=4)
+    options = warm.kernel_options() if engine != "workbench" else {}
+    return papermill.execute_notebook(
+        template,
+        None,
+        job["parameters"],
+        engine_name=engine,
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        autosave_cell_every=0,
+        **options,
+    )
+
+
+def _write(out: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
+    import nbformat
+
+    notebook = tidy(notebook)
+    (out / "report.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+    for name in formats:
+        (out / f"report.{name}").write_bytes(warm.exporter(name)(notebook))
+
+
+def _kind(fault: Exception) -> str:
+    return "memory" if getattr(fault, "ename", "").endswith(MEMORY_ERRORS) else "raised"
+
+
+def _reason(fault: Exception) -> str:
+    if hasattr(fault, "ename"):  # papermill's own account of a cell that raised
+        return f"cell {fault.exec_count}: {fault.ename}: {fault.evalue}"
+    return str(fault) if type(fault).__name__ == "NotebookFailed" else f"{type(fault).__name__}: {fault}"
