@@ -16,8 +16,16 @@ def with_team(book: Book, frame: pd.DataFrame, on: str) -> pd.DataFrame:
     now = book.frame("reps").set_index("rep_id")["team_id"]
     team = frame["rep_id"].map(now)
     if book.has("memberships"):
-        team = _team_then(book.frame("memberships"), frame, on).fillna(team)
+        spells = book.frame("memberships")
+        moved = frame["rep_id"].isin(_movers(spells, now)).to_numpy()
+        team = team.mask(moved, _team_then(spells, frame.loc[moved], on).reindex(frame.index)).fillna(team)
     return frame.assign(team_id=team)
+
+
+def _movers(spells: pd.DataFrame, now: pd.Series) -> set[str]:
+    """Reps whose history is more than one spell in the team they are in now."""
+    several = spells["rep_id"].duplicated(keep=False)
+    return set(spells.loc[several | (spells["team_id"] != spells["rep_id"].map(now)), "rep_id"])
 
 
 def _team_then(spells: pd.DataFrame, frame: pd.DataFrame, on: str) -> pd.Series:
@@ -86,31 +94,34 @@ def service(book: Book) -> pd.DataFrame:
     return out.loc[out["start"].notna() & (out["start"] <= out["end"])].rename_axis("rep_id").reset_index()
 
 
-def worked_weeks(book: Book) -> pd.DataFrame:
-    """One row per rep and complete week in service: rep_id, team_id, week (Monday), worked_share 0..1.
+def worked_days(book: Book, since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """One row per rep and working day in service from `since`: rep_id, team_id (of that day), day, worked 0 or 1.
 
-    worked_share is the share of the five working days that was neither absence nor holiday, where those are recorded.
+    Working days are Monday to Friday; worked is 0 on recorded absences and holidays.
     """
-    people = with_team(book, service(book), "end") if book.has("memberships") else service(book)
-    first, last = _monday_after(people["start"]), _monday_before(people["end"] + DAY)
-    counts = ((last - first).dt.days // 7).clip(lower=0).to_numpy()
-    rows = people.loc[people.index.repeat(counts), ["rep_id", "team_id"]].reset_index(drop=True)
+    people = service(book)
+    first = people["start"] if since is None else people["start"].where(people["start"] > since, since)
+    counts = ((people["end"] - first).dt.days + 1).clip(lower=0).to_numpy()
+    rows = people.loc[people.index.repeat(counts), ["rep_id"]].reset_index(drop=True)
     step = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows["week"] = np.repeat(first.to_numpy(), counts) + step * np.timedelta64(7, "D")
-    rows = with_team(book, rows, "week") if book.has("memberships") else rows
-    return rows.assign(worked_share=1.0 - _days_off(book, rows) / 5.0)
+    rows["day"] = np.repeat(first.to_numpy(dtype="datetime64[us]"), counts) + step * np.timedelta64(1, "D")
+    rows = rows.loc[rows["day"].dt.dayofweek < 5].reset_index(drop=True)
+    return with_team(book, rows, "day").assign(worked=1 - _off(book, rows))
 
 
-def _monday_after(days: pd.Series) -> pd.Series:
-    return days + pd.to_timedelta((7 - days.dt.dayofweek) % 7, unit="D")
+def worked_weeks(book: Book) -> pd.DataFrame:
+    """One row per rep and complete week in service: rep_id, team_id, week (Monday), worked_share 0..1."""
+    days = worked_days(book)
+    days["week"] = monday_of(days["day"])
+    weeks = days.groupby(["rep_id", "week"], sort=True).agg(
+        team_id=("team_id", "first"), worked=("worked", "sum"), seen=("day", "size")
+    )
+    weeks = weeks.loc[weeks["seen"] == 5].reset_index()
+    return weeks.assign(worked_share=weeks["worked"] / 5.0)[["rep_id", "team_id", "week", "worked_share"]]
 
 
-def _monday_before(days: pd.Series) -> pd.Series:
-    return days - pd.to_timedelta(days.dt.dayofweek, unit="D")
-
-
-def _days_off(book: Book, rows: pd.DataFrame) -> np.ndarray:
-    off = np.zeros(len(rows))
+def _off(book: Book, rows: pd.DataFrame) -> np.ndarray:
+    """1 where the rep was absent or had a holiday on the day."""
     free: list[pd.DataFrame] = []
     if book.has("absences"):
         spells = book.frame("absences")
@@ -121,12 +132,10 @@ def _days_off(book: Book, rows: pd.DataFrame) -> np.ndarray:
     if book.has("holidays"):
         free.append(_holidays(book))
     if not free:
-        return off
-    days = pd.concat(free).drop_duplicates()
-    days = days.loc[days["day"].dt.dayofweek < 5]
-    count = days.assign(week=monday_of(days["day"])).groupby(["rep_id", "week"]).size().rename("off").reset_index()
-    merged = rows[["rep_id", "week"]].merge(count, on=["rep_id", "week"], how="left")
-    return merged["off"].fillna(0.0).to_numpy(dtype=float)
+        return np.zeros(len(rows), dtype=int)
+    days = pd.concat(free).drop_duplicates().assign(off=1)
+    days["day"] = days["day"].astype(rows["day"].dtype)
+    return rows[["rep_id", "day"]].merge(days, on=["rep_id", "day"], how="left")["off"].fillna(0).to_numpy(dtype=int)
 
 
 def _holidays(book: Book) -> pd.DataFrame:

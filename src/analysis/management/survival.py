@@ -61,7 +61,8 @@ def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: NDArra
 
 def _running(values: Floats, group: NDArray[Any]) -> Floats:
     """Cumulative sum within consecutive groups."""
-    return pd.Series(values).groupby(group, sort=False).cumsum().to_numpy(dtype=float)
+    total: Floats = pd.Series(values).groupby(group, sort=False).cumsum().to_numpy(dtype=np.float64)
+    return total
 
 
 def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.DataFrame:

@@ -1,0 +1,167 @@
+"""How this team's deals turn out: when they are won, how large they are, how much quarters differ, with uncertainty.
+
+A model is a set of draws from what the data allow, not one best guess: curves by the Bayesian bootstrap over deals
+(Rubin 1981; Lo 1993 for censored times), sizes from a log scale with drawn mean and spread and the team's own shape,
+and a factor for the good and bad spells that all deals of a period share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.errors import Refused
+from analysis.management.intervals import Floats
+from analysis.management.survival import EVENT, OPEN, OTHER
+
+MIN_WON = 5  # deals won below which no distribution of sizes or times is drawn
+_LONGEST_WEEKS = 78
+
+
+@dataclass(frozen=True, slots=True)
+class DealModel:
+    """Draws of how deals end. won, ended: draws x age in weeks (0..), shares of a cohort; log_mean, log_sd: draws.
+
+    shape: standardised log sizes of won deals. spell_sd: relative spread, between periods of the horizon's length,
+    of what deals yield beyond chance. mean_size, win_share: the plain averages the naive product uses.
+    """
+
+    won: Floats
+    ended: Floats
+    log_mean: Floats
+    log_sd: Floats
+    shape: Floats
+    spell_sd: float
+    mean_size: float
+    win_share: float
+    n_deals: int
+    n_won: int
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.log_mean)
+
+
+def deal_model(
+    cases: pd.DataFrame, sizes: Floats, *, horizon_weeks: float = 13.0, draws: int = 1000, seed: int = 0
+) -> DealModel:
+    """Model from deal cases (`days`, `end`, and `start` for the spells) and the booked sizes of won deals.
+
+    Raises Refused below five won deals: the data cannot carry a distribution.
+    """
+    sizes = np.asarray(sizes, dtype=float)
+    sizes = sizes[sizes > 0]
+    won_count = int((cases["end"] == EVENT).sum())
+    if won_count < MIN_WON or len(sizes) < MIN_WON:
+        raise Refused(f"{min(won_count, len(sizes))} deals won with an amount; {MIN_WON} are needed to simulate a plan")
+    rng = np.random.default_rng(seed)
+    won, ended = _curves(cases, draws, rng)
+    log = np.log(sizes)
+    spread = float(log.std(ddof=1))
+    log_sd = spread * np.sqrt((len(log) - 1) / rng.chisquare(len(log) - 1, draws))
+    log_mean = log.mean() + log_sd * rng.standard_normal(draws) / np.sqrt(len(log))
+    shape = (log - log.mean()) / max(spread, 1e-9) * np.sqrt(len(log) / (len(log) - 1)) if spread else np.zeros(1)
+    spell = _spell_sd(cases, won.mean(axis=0), ended.mean(axis=0), horizon_weeks) if "start" in cases else 0.0
+    share = won_count / len(cases)
+    return DealModel(won, ended, log_mean, log_sd, shape, spell, float(sizes.mean()), share, len(cases), won_count)
+
+
+def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Aalen-Johansen curves by week of age under Dirichlet weights on the deals."""
+    week = np.minimum(cases["days"].to_numpy(dtype=float) // 7, _LONGEST_WEEKS - 1).astype(int)
+    end = cases["end"].to_numpy()
+    cells, place = np.unique(np.column_stack([week, end]), axis=0, return_inverse=True)
+    count = np.bincount(place.ravel())
+    # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
+    weight = rng.gamma(count, size=(draws, len(count)))
+    ages = int(week.max()) + 1
+    by_end = np.zeros((3, draws, ages))
+    for kind in (OPEN, EVENT, OTHER):
+        of_kind = cells[:, 1] == kind
+        by_end[kind][:, cells[of_kind, 0]] = weight[:, of_kind]
+    total = by_end.sum(axis=0)
+    after = np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total
+    # A deal still open at its last seen age was at risk for half of that week on average.
+    at_risk = np.maximum(after + by_end[EVENT] + by_end[OTHER] + by_end[OPEN] / 2, 1e-12)
+    leave = np.clip((by_end[EVENT] + by_end[OTHER]) / at_risk, 0.0, 1.0)
+    stay = np.cumprod(1 - leave, axis=1)
+    before = np.column_stack([np.ones(draws), stay[:, :-1]])
+    won = np.cumsum(before * by_end[EVENT] / at_risk, axis=1)
+    start = np.zeros((draws, 1))
+    return np.hstack([start, won]), np.hstack([start, 1 - stay])
+
+
+def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: float) -> float:
+    """Spread between spells beyond chance: wins per spell against those expected from deals at risk (moments)."""
+    hazard = np.diff(won) / np.maximum(1 - ended[:-1], 1e-9)
+    weeks = np.minimum(cases["days"].to_numpy(dtype=float) // 7, len(hazard) - 1).astype(int)
+    start = (cases["start"].to_numpy(dtype="datetime64[D]").astype(np.int64) - 4) // 7
+    reps = weeks + 1
+    age = np.arange(reps.sum()) - np.repeat(np.cumsum(reps) - reps, reps)
+    calendar = np.repeat(start, reps) + age
+    last = int((start + weeks).max())
+    size = max(int(round(horizon_weeks)), 1)
+    spell = (last - calendar) // size
+    expected = np.bincount(spell, weights=hazard[age])
+    actual = np.bincount((last - (start + weeks)[cases["end"].to_numpy() == EVENT]) // size, minlength=len(expected))
+    whole = expected > 0
+    whole[-1] = False  # the oldest spell is cut off
+    e, o = expected[whole], actual[whole].astype(float)
+    if whole.sum() < 3:
+        return 0.0
+    # Fitting the curve to the same deals uses one degree of freedom.
+    excess = ((o - e) ** 2 - e).sum() * whole.sum() / (whole.sum() - 1)
+    return float(np.sqrt(np.clip(excess / (e**2).sum(), 0.0, 1.0)))
+
+
+def later_win(model: DealModel, age_weeks: Floats, more_weeks: float) -> Floats:
+    """draws x deals: chance that a deal open at this age is won within so many more weeks."""
+    return _gain(model, np.asarray(age_weeks, float), np.full(len(np.atleast_1d(age_weeks)), more_weeks))
+
+
+def new_win(model: DealModel, weeks_left: Floats) -> Floats:
+    """draws x cases: chance that a case which starts with so many weeks left is won in time."""
+    left = np.asarray(weeks_left, float)
+    return _gain(model, np.zeros(len(left)), left)
+
+
+def _gain(model: DealModel, age: Floats, more: Floats) -> Floats:
+    last = model.won.shape[1] - 1
+    now, then = np.minimum(age, last), np.minimum(age + more, last)
+    gain = _at(model.won, then) - _at(model.won, now)
+    left = 1 - _at(model.ended, now)
+    return np.where(left > 1e-9, np.clip(gain / np.maximum(left, 1e-9), 0.0, 1.0), 0.0)
+
+
+def _at(curve: Floats, when: Floats) -> Floats:
+    """Columns of the curve at fractional ages, linear in between."""
+    low = np.floor(when).astype(int)
+    high = np.minimum(low + 1, curve.shape[1] - 1)
+    part = when - low
+    return curve[:, low] * (1 - part) + curve[:, high] * part
+
+
+def draw_sizes(model: DealModel, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Sizes (draws x cases) of deals if won, each row from its own draw of the parameters."""
+    noise = rng.choice(model.shape, size=shape) if len(model.shape) > 1 else np.zeros(shape)
+    # A little normal noise fills the gaps between the few sizes seen without changing their spread.
+    width = 0.3 if len(model.shape) > 1 else 0.0
+    noise = (noise + width * rng.standard_normal(shape)) / np.sqrt(1 + width**2)
+    return np.exp(model.log_mean[:, None] + model.log_sd[:, None] * noise)
+
+
+def draw_spells(model: DealModel, rng: np.random.Generator) -> Floats:
+    """One factor per draw, mean 1, for what all deals of the period share."""
+    if model.spell_sd <= 0:
+        return np.ones(model.draws)
+    shape = 1 / model.spell_sd**2
+    return rng.gamma(shape, 1 / shape, model.draws)
+
+
+def flags(chance: Floats, spell: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which cases are won, given their chances (draws x cases) and the spell's factor per draw."""
+    return rng.random(chance.shape) < np.minimum(chance * spell[:, None], 1.0)

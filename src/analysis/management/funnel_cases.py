@@ -1,0 +1,195 @@
+"""The cases of each funnel step: who entered it, how long until the next step, how it ended or that it still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.calendars import monday_of
+from analysis.management.book import COMPANY, Book, NotRecorded
+from analysis.management.measures import deal_times
+from analysis.management.records import attempts, effort, with_team
+from analysis.management.survival import EVENT, OPEN, OTHER
+
+_KEYS = ["scope", "team_id", "rep_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step; horizon_days None = the time by which 95 % of the ended cases had ended."""
+
+    key: str
+    title: str
+    horizon_days: float | None = None
+
+
+STEPS = (
+    Step("attempt_to_connect", "Attempts that became meaningful", 0.0),
+    Step("connect_to_opportunity", "Connected accounts with a new opportunity within 90 days", 90.0),
+    Step("opportunity_to_ask", "Opportunities that got an ask (proposal or contract)"),
+    Step("ask_to_won", "Asks that were won"),
+    Step("opportunity_to_won", "Opportunities that were won"),
+    Step("won_to_invoiced", "Won deals that were invoiced"),
+    Step("invoiced_to_paid", "Invoices that were paid"),
+)
+
+
+def step_cases(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    """Cases that entered the step since that day: rep_id, team_id, days, end (see survival).
+
+    `attempt_to_connect` is decided at once and comes as rep-week counts instead: reached, weight.
+    """
+    return _CASES[step](book, since)
+
+
+def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    if gap := book.need("activities", "is_meaningful"):
+        return gap
+    rows = attempts(book)
+    rows = rows.loc[rows["occurred_on"] > since, ["rep_id", "occurred_on", "is_meaningful"]]
+    rows = rows.assign(week=monday_of(rows["occurred_on"]), reached=rows["is_meaningful"].fillna(False).astype(float))
+    counts = rows.groupby(["rep_id", "week"], observed=True)["reached"].agg(["sum", "size"]).reset_index()
+    counts = counts.rename(columns={"sum": "reached", "size": "weight"}).astype({"weight": float})
+    return with_team(book, counts, "week")
+
+
+def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    """Accounts with a first meaningful connect and no deal before it; the end is a deal created on the account."""
+    gap = book.need("activities", "is_meaningful", "account_id") or book.need("opportunities", "account_id")
+    if gap:
+        return gap
+    rows = effort(book)
+    rows = rows.loc[rows["is_meaningful"].fillna(False).astype(bool)].dropna(subset=["account_id"])
+    first = rows.sort_values("occurred_on", kind="stable").drop_duplicates("account_id")
+    deal = book.frame("opportunities").groupby("account_id")["created_on"].min()
+    created = first["account_id"].map(deal)
+    first = first.assign(created=created).loc[created.isna() | (created >= first["occurred_on"])]
+    first = first.loc[first["occurred_on"] > since]
+    return _spans(book, first, "occurred_on", first["created"], first["created"].isna())
+
+
+def asked_on(book: Book) -> pd.Series | NotRecorded:
+    """Day of the first ask per opportunity_id: an ask activity on the deal, or a change into an ask stage."""
+    found = []
+    if book.has("activities", "opportunity_id"):
+        rows = effort(book)
+        rows = rows.loc[rows["kind"].isin(book.rules.ask_kinds)].dropna(subset=["opportunity_id"])
+        found.append(rows.groupby("opportunity_id")["occurred_on"].min())
+    if book.has("stage_changes"):
+        moves = book.frame("stage_changes")
+        moves = moves.loc[moves["to_stage"].str.lower().isin(book.rules.ask_stages)]
+        day = moves["changed_at"].dt.tz_localize(None).dt.normalize()
+        found.append(day.groupby(moves["opportunity_id"]).min())
+    days = pd.concat(found).groupby(level=0).min() if found else pd.Series(dtype="datetime64[us]")
+    return days if len(days) else NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
+
+
+def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
+    """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
+    asks = asked_on(book)
+    if isinstance(asks, NotRecorded):
+        return asks
+    deals = book.frame("opportunities")
+    asked = deals["opportunity_id"].map(asks)
+    asked = asked.where(asked.isna() | (asked > deals["created_on"]), deals["created_on"])
+    deals = deals.assign(asked_on=asked).loc[asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))]
+    return deals
+
+
+def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    """Deals created since; the end is the first ask, any other close is another end."""
+    asked = asked_deals(book)
+    if isinstance(asked, NotRecorded):
+        return asked
+    deals = book.frame("opportunities")
+    deals = deals.loc[deals["created_on"] > since]
+    day = deals["opportunity_id"].map(asked.set_index("opportunity_id")["asked_on"])
+    running = day.isna() & (deals["status"] == "open")
+    out = _spans(book, deals, "created_on", day.fillna(deals["closed_on"]), running)
+    return out.assign(end=np.where(day.notna(), EVENT, np.where(running, OPEN, OTHER)))
+
+
+def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    deals = asked_deals(book)
+    if isinstance(deals, NotRecorded):
+        return deals
+    deals = deals.loc[deals["asked_on"] > since]
+    timed = deal_times(book, deals.assign(created_on=deals["asked_on"]))
+    return with_team(book, timed, "asked_on")[["rep_id", "team_id", "days", "end"]]
+
+
+def _won(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    deals = book.frame("opportunities")
+    timed = deal_times(book, deals.loc[deals["created_on"] > since])
+    return with_team(book, timed, "created_on")[["rep_id", "team_id", "days", "end"]]
+
+
+def _invoiced(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    if gap := book.need("opportunities", "invoiced_on"):
+        return gap
+    deals = book.frame("opportunities")
+    deals = deals.loc[(deals["status"] == "won") & (deals["closed_on"] > since)]
+    return _spans(book, deals, "closed_on", deals["invoiced_on"], deals["invoiced_on"].isna())
+
+
+def _paid(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    if gap := book.need("opportunities", "invoiced_on", "paid_on"):
+        return gap
+    deals = book.frame("opportunities")
+    deals = deals.loc[(deals["status"] == "won") & (deals["invoiced_on"] > since)]
+    return _spans(book, deals, "invoiced_on", deals["paid_on"], deals["paid_on"].isna())
+
+
+def _spans(book: Book, rows: pd.DataFrame, start: str, reached: pd.Series, running: pd.Series) -> pd.DataFrame:
+    """Cases with one kind of end: reached on that day, or running until today."""
+    days = (reached.fillna(book.as_of) - rows[start]).dt.days.clip(lower=0).astype(float)
+    frame = rows[["rep_id", start]].assign(days=days, end=np.where(running, OPEN, EVENT))
+    return with_team(book, frame, start)[["rep_id", "team_id", "days", "end"]]
+
+
+_CASES: dict[str, Callable[[Book, pd.Timestamp], pd.DataFrame | NotRecorded]] = {
+    "attempt_to_connect": _connects,
+    "connect_to_opportunity": _opportunities,
+    "opportunity_to_ask": _asks,
+    "ask_to_won": _won_after_ask,
+    "opportunity_to_won": _won,
+    "won_to_invoiced": _invoiced,
+    "invoiced_to_paid": _paid,
+}
+
+
+def step_totals(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame:
+    """The ratio of totals of the same weeks, whoever they belong to: scope, team_id, rep_id, naive_ratio."""
+    before, after = (_events(book, name, since) for name in step.split("_to_"))
+    both = pd.concat([before.assign(top=0.0, bottom=1.0), after.assign(top=1.0, bottom=0.0)], ignore_index=True)
+    parts = []
+    for scope, keys in (("company", []), ("team", ["team_id"]), ("rep", ["team_id", "rep_id"])):
+        sums = both.assign(all=0).groupby(["all", *keys], observed=True)[["top", "bottom"]].sum().reset_index()
+        parts.append(sums.assign(scope=scope))
+    frame = pd.concat(parts, ignore_index=True).fillna({"team_id": COMPANY, "rep_id": ""})
+    ratio = frame["top"] / frame["bottom"].where(frame["bottom"] > 0)
+    return frame.assign(naive_ratio=ratio)[[*_KEYS, "naive_ratio"]]
+
+
+def _events(book: Book, name: str, since: pd.Timestamp) -> pd.DataFrame:
+    """One row per event of this name since that day: rep_id, team_id."""
+    deals = book.frame("opportunities")
+    asked = asked_deals(book)
+    rows, day = {
+        "attempt": lambda: (attempts(book), "occurred_on"),
+        "connect": lambda: (_meaningful(book), "occurred_on"),
+        "opportunity": lambda: (deals, "created_on"),
+        "ask": lambda: (deals.iloc[:0].assign(asked_on=pd.NaT) if isinstance(asked, NotRecorded) else asked, "asked_on"),
+        "won": lambda: (deals.loc[deals["status"] == "won"], "closed_on"),
+        "invoiced": lambda: (deals.dropna(subset=["invoiced_on"]), "invoiced_on"),
+        "paid": lambda: (deals.dropna(subset=["paid_on"]), "paid_on"),
+    }[name]()
+    return with_team(book, rows.loc[rows[day] > since, ["rep_id", day]], day)[["rep_id", "team_id"]]
+
+
+def _meaningful(book: Book) -> pd.DataFrame:
+    rows = attempts(book)
+    return rows.loc[rows["is_meaningful"].fillna(False).astype(bool)]
