@@ -1,0 +1,161 @@
+"""Two sets of fixed effects taken out exactly, whatever the panel's holes.
+
+The effects of one side (the one with more levels) are eliminated by means; those of the other side solve a system of
+their number, the Schur complement of the incidence counts. With rep and week effects that is a weeks x weeks system;
+with rep and team-by-week effects it is a reps x reps system made of small blocks, one per team, tied by the reps who
+moved. Weighted, the same algebra serves one Newton step of a Poisson regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.sparse import csgraph
+
+from analysis.models.design import Cells, Codes, Floats
+
+LARGEST_DENSE_SYSTEM = 1_200
+DENSE_ENOUGH = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the codes alone decide, shared by every weighting of the same rows.
+
+    starts: (U + 1,) first row of each unit; units, effects, clusters: numbers of levels; by_unit: whether the units
+    are the side eliminated by means; pinned: levels of the other side set to zero, one per connected group of rows;
+    unit_nested, effect_nested: whether each level lies within one cluster.
+    """
+
+    cells: Cells
+    starts: Codes
+    units: int
+    effects: int
+    clusters: int
+    by_unit: bool
+    pinned: Codes
+    unit_nested: bool
+    effect_nested: bool
+
+    @property
+    def absorbed(self) -> int:
+        """Rank of the fixed effects."""
+        return self.units + self.effects - int(self.pinned.size)
+
+
+def layout(cells: Cells) -> Layout:
+    """Lay out rows sorted by unit; codes must be gapless."""
+    starts = np.flatnonzero(np.diff(cells.unit, prepend=-1))
+    units = starts.size
+    effects = int(cells.effect.max()) + 1
+    bounds = np.append(starts, cells.n)
+    graph = _incidence(cells.effect, bounds, np.ones(cells.n), effects)
+    by_unit = units >= effects
+    pinned = _one_per_component(graph if by_unit else graph.T)
+    clusters = int(cells.cluster.max()) + 1
+    nested = [_nested(codes, cells.cluster) for codes in (cells.unit, cells.effect)]
+    return Layout(cells, bounds, units, effects, clusters, by_unit, pinned, nested[0], nested[1])
+
+
+def _incidence(effect: Codes, starts: Codes, weight: Floats, effects: int) -> sparse.csr_array:
+    """Units x effects sums of weights; no sorting, since rows are sorted by unit."""
+    return sparse.csr_array((weight, effect, starts), shape=(starts.size - 1, effects))
+
+
+def _one_per_component(graph: sparse.csr_array) -> Codes:
+    """The first right-hand level of each connected component of a bipartite graph."""
+    left = graph.shape[0]
+    square = sparse.block_array([[None, graph], [sparse.csr_array((graph.shape[1], left)), None]], format="csr")
+    labels = csgraph.connected_components(square, directed=False)[1][left:]
+    return np.unique(labels, return_index=True)[1].astype(np.int64)
+
+
+def _nested(codes: Codes, cluster: Codes) -> bool:
+    first = np.full(int(codes.max()) + 1, -1, np.int64)
+    first[codes[::-1]] = cluster[::-1]
+    return bool((first[codes] == cluster).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Absorber:
+    """The projection on both sets of effects for one weighting.
+
+    unit_weight (U,), effect_weight (E,): sums of weights; link: eliminated side x kept side sums of weights;
+    system: the pinned Schur complement of the kept side (dense or sparse); solve_kept: its solver.
+    """
+
+    plan: Layout
+    unit_weight: Floats
+    effect_weight: Floats
+    link: sparse.csr_array
+    system: Floats | sparse.csc_array
+    solve_kept: Callable[[Floats], Floats]
+
+    @property
+    def gone_weight(self) -> Floats:
+        """Sums of weights of the eliminated side."""
+        return self.unit_weight if self.plan.by_unit else self.effect_weight
+
+    def solve(self, unit_sums: Floats | None, effect_sums: Floats) -> tuple[Floats, Floats]:
+        """Effects (U, k), (E, k) whose weighted sums by unit and by effect are those given (None: zero by unit)."""
+        if unit_sums is None:
+            unit_sums = np.zeros((self.plan.units, effect_sums.shape[1]))
+        gone, kept = (unit_sums, effect_sums) if self.plan.by_unit else (effect_sums, unit_sums)
+        weight = self.gone_weight[:, None]
+        kept_effects = self.solve_kept(kept - self.link.T @ (gone / weight))
+        gone_effects = (gone - self.link @ kept_effects) / weight
+        return (gone_effects, kept_effects) if self.plan.by_unit else (kept_effects, gone_effects)
+
+
+def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
+    """Factorise the effects of a layout; weight: (n,) positive, or None for ones."""
+    cells = plan.cells
+    weights = np.ones(cells.n) if weight is None else weight
+    incidence = _incidence(cells.effect, plan.starts, weights, plan.effects)
+    unit_weight = level_sums(cells.unit, weights, plan.units)
+    effect_weight = level_sums(cells.effect, weights, plan.effects)
+    link = incidence if plan.by_unit else incidence.T.tocsr()
+    gone, kept = (unit_weight, effect_weight) if plan.by_unit else (effect_weight, unit_weight)
+    system = _schur(link, gone, kept, plan.pinned)
+    return Absorber(plan, unit_weight, effect_weight, link, system, _solver(system))
+
+
+def _schur(link: sparse.csr_array, gone: Floats, kept: Floats, pinned: Codes) -> Floats | sparse.csc_array:
+    """diag(kept) - link' diag(1/gone) link, each component pinned at one level (the solution there is exactly zero)."""
+    pins = np.zeros(kept.size)
+    pins[pinned] = kept[pinned]
+    if kept.size > LARGEST_DENSE_SYSTEM:
+        inner = link.T @ sparse.csr_array(link.multiply(1 / gone[:, None]))
+        return sparse.csc_array(sparse.diags_array(kept + pins) - inner)
+    if link.nnz > DENSE_ENOUGH * gone.size * kept.size:
+        root = link.toarray()
+        root /= np.sqrt(gone)[:, None]
+        inner = root.T @ root
+    else:
+        inner = (link.T @ sparse.csr_array(link.multiply(1 / gone[:, None]))).toarray()
+    return np.diag(kept + pins) - inner
+
+
+def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
+    if isinstance(system, np.ndarray):
+        factor = linalg.cho_factor(system, lower=True, check_finite=False)
+        return lambda sums: np.asarray(linalg.cho_solve(factor, sums, check_finite=False))
+    lu = sparse.linalg.splu(system)
+    return lambda sums: np.asarray(lu.solve(np.ascontiguousarray(sums)))
+
+
+def kept_reduced(work: Absorber, levels: Codes) -> Floats:
+    """The kept side's system with all levels but these eliminated: (m, m) for m levels."""
+    if isinstance(work.system, np.ndarray) and levels.size == work.system.shape[0]:
+        return work.system
+    picks = np.zeros((work.system.shape[0], levels.size))
+    picks[levels, np.arange(levels.size)] = 1.0
+    return np.asarray(np.linalg.inv(work.solve_kept(picks)[levels]), np.float64)
+
+
+def level_sums(codes: Codes, values: Floats, levels: int) -> Floats:
+    """Sums (levels,) of values by code."""
+    return np.asarray(np.bincount(codes, values, levels), np.float64)

@@ -1,0 +1,190 @@
+"""Regressors a block of rows at a time, so that a wide lag design is never held in memory.
+
+`Dense` serves an array; `Lagged` builds the lags of a few reps when they are asked for: 72 lag columns of 20,000 reps
+would take 1.7 GB, eight activities take 190 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import DataError, ParameterError
+from analysis.models.design import Cells, Codes, Flags, Floats, valid_rows
+
+CHECK_ROWS = 65_536
+
+
+class Columns(Protocol):
+    """A regressor matrix of shape (n, width) that can hand out some of its rows."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+
+    def usable(self) -> Flags:
+        """Rows (n,) in which every column is known; raises DataError when a value is infinite."""
+
+    def take(self, rows: Codes | slice) -> Floats:
+        """Fresh (m, width) array of the rows asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """Columns held in one array (n, width)."""
+
+    values: Floats
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    def usable(self) -> Flags:
+        """Rows without NaN."""
+        return known(self.values)
+
+    def take(self, rows: Codes | slice) -> Floats:
+        """A copy of some rows."""
+        return np.array(self.values[rows], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Lagged:
+    """Lag terms of several activities, built when asked for: same columns as `design.lag_terms`.
+
+    cells, x (n, activities), basis (L, terms), lags (L,).
+    """
+
+    cells: Cells
+    x: Floats
+    basis: Floats
+    lags: tuple[int, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.x.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Number of columns: activities times terms."""
+        return int(self.x.shape[1] * self.basis.shape[1])
+
+    def usable(self) -> Flags:
+        """Rows with a whole window of known values."""
+        rows = valid_rows(self.cells, max(0, *self.lags), max(0, *(-lag for lag in self.lags)))
+        unknown = ~known(self.x)
+        if unknown.any():
+            for lag in self.lags:
+                late, early = (
+                    (slice(lag, None), slice(0, self.n - lag)) if lag >= 0 else (slice(0, lag), slice(-lag, None))
+                )
+                rows[late] &= ~unknown[early]
+        return rows
+
+    def take(self, rows: Codes | slice) -> Floats:
+        """Lag terms of some usable rows."""
+        index = np.arange(self.n)[rows] if isinstance(rows, slice) else rows
+        window = np.empty((index.size, self.x.shape[1], len(self.lags)))
+        for position, lag in enumerate(self.lags):
+            window[:, :, position] = self.x[index - lag]
+        if not is_identity(self.basis):
+            window = window @ self.basis
+        return window.reshape(index.size, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some rows of other columns, gathered when asked for."""
+
+    inner: Columns
+    rows: Codes
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.rows.size)
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.inner.width
+
+    def usable(self) -> Flags:
+        """Rows without NaN."""
+        return self.inner.usable()[self.rows]
+
+    def take(self, rows: Codes | slice) -> Floats:
+        """Fresh rows."""
+        return self.inner.take(self.rows[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """Linear combinations of other columns: inner @ matrix (inner.width, width)."""
+
+    inner: Columns
+    matrix: Floats
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.inner.n
+
+    @property
+    def width(self) -> int:
+        """Number of combinations."""
+        return int(self.matrix.shape[1])
+
+    def usable(self) -> Flags:
+        """Rows without NaN."""
+        return self.inner.usable()
+
+    def take(self, rows: Codes | slice) -> Floats:
+        """Fresh rows."""
+        return self.inner.take(rows) @ self.matrix
+
+
+def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Codes) -> Lagged:
+    """The lag terms of `lag_terms` as columns that are never held at once; x: (n,) or (n, activities)."""
+    if basis.shape[0] != len(lags):
+        raise ParameterError(f"the basis has {basis.shape[0]} rows for {len(lags)} lags")
+    series = np.ascontiguousarray(np.asarray(x, np.float64).reshape(cells.n, -1))
+    return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags))
+
+
+def as_columns(x: NDArray[np.float64] | Columns) -> Columns:
+    """Any regressors as `Columns`; a vector becomes one column."""
+    if not isinstance(x, np.ndarray):
+        return x
+    return Dense(np.asarray(x, np.float64).reshape(x.shape[0], -1))
+
+
+def is_identity(basis: Floats) -> bool:
+    """Whether the terms are the lags themselves."""
+    return basis.shape[0] == basis.shape[1] and bool((basis == np.eye(basis.shape[0])).all())
+
+
+def known(values: Floats) -> Flags:
+    """Rows (n,) of (n, k) without NaN; DataError on an infinite value, which no count or amount can be."""
+    rows = np.empty(values.shape[0], bool)
+    for start in range(0, values.shape[0], CHECK_ROWS):
+        part = values[start : start + CHECK_ROWS]
+        rows[start : start + CHECK_ROWS] = np.isfinite(part @ np.ones(part.shape[1]))
+        if not rows[start : start + CHECK_ROWS].all() and np.isinf(part).any():
+            raise DataError(f"rows {start} to {start + part.shape[0] - 1} hold an infinite value; correct it")
+    return rows

@@ -1,0 +1,123 @@
+"""What happens to the estimate when one cluster is left out, fixed effects estimated anew.
+
+Exact for least squares. For Poisson regression it is one Newton step of the regression without the cluster, taken from
+the full estimate: the linearised jackknife of MacKinnon, Nielsen & Webb (2023), again with the effects estimated anew.
+No cluster's regression is run again: regressors net of effects have zero sums over every level, so leaving a cluster
+out changes only the levels that the cluster touches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+
+from analysis.models.absorb import kept_reduced
+from analysis.models.design import Codes, Floats
+from analysis.models.fit import Fit, System
+
+RANK_TOLERANCE = 1e-10
+SMALL_SYSTEM = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Row codes by side: gone (eliminated by means), kept (solved for)."""
+
+    gone: Codes
+    kept: Codes
+    link: sparse.csr_array
+    gone_weight: Floats
+
+
+def leave_out(fit: Fit) -> Floats:
+    """Change of the estimate (G, p) when each cluster is left out.
+
+    A coefficient that cannot be estimated without the cluster is NaN in its row.
+    """
+    system = fit.system
+    net, order, bounds = _rows_by_cluster(system)
+    plan = system.work.plan
+    codes = (plan.cells.unit, plan.cells.effect)
+    gone, kept = codes if plan.by_unit else codes[::-1]
+    sides = Sides(gone, kept, system.work.link, system.work.gone_weight)
+    changes = np.empty((fit.n_clusters, fit.n_coef))
+    for cluster in range(fit.n_clusters):
+        rows = order[bounds[cluster] : bounds[cluster + 1]]
+        changes[cluster] = _one(fit, sides, rows, net[rows])
+    return changes
+
+
+def _rows_by_cluster(system: System) -> tuple[Floats, Codes, Codes]:
+    net = np.empty((system.cells.n, system.columns.width))
+    for rows, part in system.blocks():
+        net[rows] = part
+    cluster = system.cells.cluster
+    order = np.argsort(cluster, kind="stable")
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(cluster))])
+    return net, order, bounds
+
+
+def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
+    """Solve the normal equations without these rows, in the levels that they touch."""
+    weight = np.ones(rows.size) if fit.system.weight is None else fit.system.weight[rows]
+    residual = fit.residual[rows]
+    weighted = net * weight[:, None]
+    values = np.column_stack([weighted, residual, weight])
+    gone, gone_at = np.unique(sides.gone[rows], return_inverse=True)
+    links = sides.link[gone]
+    levels = np.arange(links.shape[1]) if links.shape[1] <= SMALL_SYSTEM else np.unique(links.indices)
+    links = links[:, levels].toarray()
+    place = np.searchsorted(levels, sides.kept[rows])
+    by_gone = _sums(gone_at, values, gone.size)
+    by_kept = _sums(place, values, levels.size)
+    own = sparse.coo_array((weight, (gone_at, place)), shape=links.shape).toarray()
+    before = 1 / sides.gone_weight[gone]
+    left = sides.gone_weight[gone] - by_gone[:, -1]
+    # A level that only this cluster has leaves with it.
+    after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
+    rest = links - own
+    kept_system = kept_reduced(fit.system.work, levels) - np.diag(by_kept[:, -1])
+    kept_system += links.T @ (links * before[:, None]) - rest.T @ (rest * after[:, None])
+    width = fit.n_coef
+    scaled = by_gone[:, : width + 1] * after[:, None]
+    right = -by_kept[:, : width + 1] + rest.T @ scaled
+    inner = fit.information - weighted.T @ net - by_gone[:, :width].T @ scaled[:, :width]
+    change = -(net.T @ residual) - by_gone[:, :width].T @ scaled[:, width]
+    effects = solve_semidefinite(kept_system, right)
+    inner -= right[:, :width].T @ effects[:, :width]
+    change -= right[:, :width].T @ effects[:, width]
+    return solve_identified(inner, change, np.diag(fit.information))
+
+
+def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
+    return np.asarray(
+        sparse.csc_array((np.ones(codes.size), codes, np.arange(codes.size + 1)), shape=(levels, codes.size)) @ values
+    )
+
+
+def solve_semidefinite(matrix: Floats, right: Floats) -> Floats:
+    """A solution of a consistent positive semidefinite system, by Cholesky with pivoting."""
+    diagonal = np.diag(matrix)
+    positive = diagonal > RANK_TOLERANCE * max(float(diagonal.max()), 1e-300)
+    scale = np.where(positive, 1 / np.sqrt(np.where(positive, diagonal, 1.0)), 0.0)
+    factor, pivots, rank, _ = lapack.dpstrf(matrix * np.outer(scale, scale), tol=RANK_TOLERANCE, lower=1)
+    chosen = pivots[:rank] - 1
+    lower = np.tril(factor[:rank, :rank])
+    out = np.zeros_like(right)
+    out[chosen] = lapack.dpotrs(lower, right[chosen] * scale[chosen, None], lower=1)[0] * scale[chosen, None]
+    return out
+
+
+def solve_identified(matrix: Floats, right: Floats, reference: Floats) -> Floats:
+    """Solution (p,) with NaN where the matrix does not determine it; reference: what counts as variation."""
+    scale = 1 / np.sqrt(reference)
+    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    lost = values < RANK_TOLERANCE
+    inverse = np.where(lost, 0.0, 1 / np.where(lost, 1.0, values))
+    out = scale * (vectors @ (inverse * (vectors.T @ (scale * right))))
+    if lost.any():
+        out[(np.abs(vectors[:, lost]) > 1e-6).any(axis=1)] = np.nan
+    return out

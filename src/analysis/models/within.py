@@ -1,0 +1,129 @@
+"""Two passes over the rows, a block of whole units at a time: cross products, then scores.
+
+The first pass takes unit means out and adds up the cross products and the sums by effect, from which the second set of
+effects is removed without touching the rows again. The second pass rebuilds each block, takes all effects out and
+hands it to whoever needs rows: scores by cluster, the part of a contrast in each cluster, the jackknife.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from analysis.errors import Refused
+from analysis.models.absorb import Absorber, Layout
+from analysis.models.columns import Columns
+from analysis.models.design import Codes, Floats
+
+BLOCK_VALUES = 200_000
+COLLINEAR = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Regressors net of both sets of effects, for one weighting.
+
+    unit_part (U, p), effect_part (E, p): what to subtract from a row's regressors; gram (p, p): weighted cross
+    products of what is left; spread (p,): the same on the diagonal before the second set of effects went out;
+    cross (p, k): sums of what is left times the targets given, if any.
+    """
+
+    unit_part: Floats
+    effect_part: Floats
+    gram: Floats
+    spread: Floats
+    cross: Floats
+
+
+def blocks(plan: Layout, width: int) -> Iterator[tuple[slice, slice]]:
+    """(rows, units) of consecutive blocks of whole units, small enough to stay in the processor's cache."""
+    target = max(1, BLOCK_VALUES // max(1, width))
+    first = 0
+    while first < plan.units:
+        last = int(np.searchsorted(plan.starts, plan.starts[first] + target, side="right")) - 1
+        last = max(last, first + 1)
+        yield slice(int(plan.starts[first]), int(plan.starts[last])), slice(first, last)
+        first = last
+
+
+def tally(codes: Codes, weight: Floats, values: Floats, levels: int) -> Floats:
+    """Sums (levels, p) of weight * values by code, without sorting."""
+    pointers = np.arange(codes.size + 1)
+    return np.asarray(sparse.csc_array((weight, codes, pointers), shape=(levels, codes.size)) @ values)
+
+
+def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None = None) -> Within:
+    """Remove both sets of effects from the columns; weight (n,) or None for ones.
+
+    targets (n, k): residuals, already weighted, that sum to zero within each unit.
+    """
+    plan, width = work.plan, columns.width
+    gram = np.zeros((width, width))
+    cross = np.zeros((width, targets.shape[1]))
+    means = np.empty((plan.units, width))
+    sums = np.zeros((plan.effects, width))
+    for rows, units in blocks(plan, width):
+        part = columns.take(rows)
+        part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
+        counts = np.diff(plan.starts[units.start : units.stop + 1])
+        local = np.repeat(np.arange(counts.size), counts)
+        means[units] = tally(local, part_weight, part, counts.size) / work.unit_weight[units, None]
+        part -= np.repeat(means[units], counts, axis=0)
+        sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
+        cross += part.T @ targets[rows]
+        if weight is not None:
+            part *= np.sqrt(part_weight)[:, None]
+        gram += part.T @ part
+    unit_part, effect_part = work.solve(None, sums)
+    spread = np.diag(gram).copy()
+    gram -= sums.T @ effect_part
+    cross -= effect_part.T @ tally(plan.cells.effect, np.ones(plan.cells.n), targets, plan.effects)
+    return Within(means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
+
+
+def net_blocks(plan: Layout, columns: Columns, within: Within) -> Iterator[tuple[slice, Floats]]:
+    """(rows, regressors net of all effects), a block of whole units at a time."""
+    for rows, units in blocks(plan, columns.width):
+        part = columns.take(rows)
+        counts = np.diff(plan.starts[units.start : units.stop + 1])
+        part -= np.repeat(within.unit_part[units], counts, axis=0)
+        part -= within.effect_part[plan.cells.effect[rows]]
+        yield rows, part
+
+
+def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> Floats:
+    """A vector or matrix (n, k) net of both sets of effects."""
+    plan = work.plan
+    weights = np.ones(plan.cells.n) if weight is None else weight
+    matrix = values.reshape(plan.cells.n, -1)
+    means = tally(plan.cells.unit, weights, matrix, plan.units) / work.unit_weight[:, None]
+    net = matrix - means[plan.cells.unit]
+    unit_part, effect_part = work.solve(None, tally(plan.cells.effect, weights, net, plan.effects))
+    net -= unit_part[plan.cells.unit]
+    net -= effect_part[plan.cells.effect]
+    return net.reshape(values.shape)
+
+
+def solve_normal(within: Within, right: Floats, names: tuple[str, ...] | None = None) -> Floats:
+    """gram^-1 right, refusing regressors that the effects or the other regressors explain completely."""
+    if not within.gram.size:
+        return np.zeros_like(right)
+    left = np.diag(within.gram)
+    scale = np.sqrt(np.where(left > COLLINEAR * within.spread, left, 0.0))
+    if not scale.all():
+        raise Refused(f"{_label(names, np.flatnonzero(scale == 0))}: no variation left beside the fixed effects")
+    scaled = within.gram / np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(scaled)
+    if values[0] < COLLINEAR:
+        tied = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-3)
+        raise Refused(f"{_label(names, tied)}: these regressors cannot be told apart; drop one of them")
+    scaled_right = right / (scale if right.ndim == 1 else scale[:, None])
+    solution = vectors @ ((vectors.T @ scaled_right) / (values if right.ndim == 1 else values[:, None]))
+    return solution / (scale if right.ndim == 1 else scale[:, None])
+
+
+def _label(names: tuple[str, ...] | None, positions: Codes) -> str:
+    return ", ".join(names[i] if names else f"regressor {i}" for i in positions)
