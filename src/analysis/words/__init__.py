@@ -13,6 +13,7 @@ from analysis.words.names import (
     outcome_name,
 )
 from analysis.words.numbers import (
+    WEEKS_PER_MONTH,
     compact,
     count,
     date,
@@ -30,6 +31,7 @@ from analysis.words.numbers import (
 
 __all__ = [
     "GRADES",
+    "WEEKS_PER_MONTH",
     "capital",
     "compact",
     "count",

@@ -52,7 +52,7 @@ def _claim(row: Mapping[str, Any], currency: str | None, period: str, locale: st
     return text("finding.claim", words, locale=locale).replace(" ()", "")
 
 
-def _amounts(row: Mapping[str, Any], currency: str | None, locale: str) -> tuple[Any, Any, Any, str, Any]:
+def _amounts(row: Mapping[str, Any], currency: str | None, locale: str) -> tuple[Any, ...]:
     """Effect and interval with the outcome they are of and how they are written: money, else share, else number."""
     money = tuple(_known(row, key) for key in ("effect", "conf_low", "conf_high"))
     relative = tuple(_known(row, key) for key in ("effect_relative", "relative_low", "relative_high"))
@@ -154,7 +154,7 @@ def _refused(row: Mapping[str, Any], period: str, locale: str) -> str:
 
 def _known(row: Mapping[str, Any], key: str) -> float | None:
     value = row.get(key)
-    return float(value) if numbers.is_known(value) else None  # type: ignore[arg-type]
+    return float(value) if numbers.is_known(value) else None
 
 
 def _text(row: Mapping[str, Any], key: str) -> str | None:

@@ -8,6 +8,7 @@ countries share. Babel is imported on first use, so that the command line starts
 import datetime as dt
 import math
 from collections.abc import Sequence
+from typing import Literal, TypeGuard
 
 from analysis.words.catalogue import DEFAULT_LOCALE, entry, plural, text
 
@@ -15,7 +16,7 @@ MINUS = "\N{MINUS SIGN}"
 WEEKS_PER_MONTH = 365.25 / 7 / 12
 
 
-def is_known(value: object) -> bool:
+def is_known(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite number (not None, NaN, NA, infinite or a text)."""
     if value is None or isinstance(value, str | bytes):
         return False
@@ -38,7 +39,7 @@ def number(value: float | None, *, decimals: int | None = None, locale: str = DE
 
     if not is_known(value):
         return text("number.unknown", locale=locale)
-    value = float(value)  # type: ignore[arg-type]
+    value = float(value)
     if decimals is None:
         shown = "#,##0" if abs(value) >= 100 else "#,##0.##"
     else:
@@ -57,10 +58,10 @@ def compact(value: float | None, *, locale: str = DEFAULT_LOCALE, long: bool = F
     """A number short enough for a tile or an axis: ``1.2M`` (long: ``1.2 million``); exact below 10,000."""
     from babel.numbers import format_compact_decimal
 
-    if not is_known(value) or abs(float(value)) < 10_000:  # type: ignore[arg-type]
+    if not is_known(value) or abs(float(value)) < 10_000:
         return number(value, locale=locale)
-    style = "long" if long else "short"
-    rounded = significant(float(value), 3)  # type: ignore[arg-type]
+    style: Literal["short", "long"] = "long" if long else "short"
+    rounded = significant(float(value), 3)
     return _minus(format_compact_decimal(rounded, format_type=style, locale=locale, fraction_digits=2))
 
 
@@ -73,7 +74,7 @@ def money(
     """
     if not is_known(value):
         return text("number.unknown", locale=locale)
-    value = float(value)  # type: ignore[arg-type]
+    value = float(value)
     if short:
         shown = compact(value, locale=locale)
     elif exact:
@@ -90,7 +91,7 @@ def share(value: float | None, *, decimals: int | None = None, locale: str = DEF
 
     if not is_known(value):
         return text("number.unknown", locale=locale)
-    value = float(value)  # type: ignore[arg-type]
+    value = float(value)
     if decimals is None:
         decimals = 1 if 0 < abs(value) < 0.0995 and round(value * 1000) % 10 else 0
     rounded = round(value, decimals + 2)
@@ -108,7 +109,7 @@ def count(n: float | None, noun: str, *, locale: str = DEFAULT_LOCALE) -> str:
     """``1 rep``, ``3 reps``: a counted noun of texts/*.toml [nouns]."""
     if not is_known(n):
         return text("number.unknown", locale=locale)
-    return plural(f"nouns.{noun}", float(n), {"n": number(n, locale=locale)}, locale=locale)  # type: ignore[arg-type]
+    return plural(f"nouns.{noun}", float(n), {"n": number(n, locale=locale)}, locale=locale)
 
 
 def in_words(n: int, *, locale: str = DEFAULT_LOCALE) -> str:
@@ -154,8 +155,8 @@ def mean_delay(
     """
     centre = mean_lag_weeks / (WEEKS_PER_MONTH if period == "month" else 1.0)
     low, high = round(centre) - 1, round(centre) + 1
-    low = max(low, round(first) if is_known(first) else 0)  # type: ignore[arg-type]
-    high = min(high, round(last)) if is_known(last) else high  # type: ignore[arg-type]
+    low = max(low, round(first) if is_known(first) else 0)
+    high = min(high, round(last)) if is_known(last) else high
     return delay(low, max(low, high), period=period, locale=locale)
 
 

@@ -1,0 +1,220 @@
+"""Effects with their intervals: all activities of one scope, or all teams on one activity, on one scale."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis import words
+from analysis.reporting.blocks import Figure
+from analysis.reporting.figures import base
+from analysis.reporting.svg import SMALL, Canvas
+
+_MONEY = ("effect", "conf_low", "conf_high")
+_SHARE = ("effect_relative", "relative_low", "relative_high")
+
+
+class _Row(NamedTuple):
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    grade: str
+
+
+_ROW = 40.0
+_LEFT, _RIGHT = 138.0, 122.0
+_CLAIMS = ("A", "B")
+
+
+def effects(
+    findings: pd.DataFrame,
+    *,
+    currency: str | None = None,
+    period: str = "week",
+    source: str = "",
+    locale: str = "en",
+) -> Figure:
+    """What each activity goes with: estimate, likely range and grade, strongest first.
+
+    findings: rows of one scope with the columns of findings.csv. currency: ISO code of `effect`; None draws the
+    effects as shares of the outcome instead. Rows without an estimate are listed with their grade only.
+    """
+    base.require(findings, ["activity", "outcome", "grade", *_SHARE], "effects")
+    keys = _MONEY if currency and findings["effect"].notna().any() else _SHARE
+    frame = _ordered(findings, keys)
+    rows = [_row(words.capital(words.kinds_name(r["activity"], locale=locale)), r, keys) for r in base.records(frame)]
+    outcome = words.outcome_name(str(frame["outcome"].iloc[0]) if len(frame) else "revenue", locale=locale)
+    per = words.text(f"finding.per_{period}", locale=locale)
+    unit = words.text(
+        "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share",
+        {"currency": currency, "outcome": outcome, "per": per},
+        locale=locale,
+    )
+    return _forest(
+        rows,
+        title=_effects_title(frame, locale),
+        axis_title=unit,
+        note=words.text("figure.effects_note", locale=locale),
+        first=words.text("table.activity", locale=locale),
+        write=base.amount(currency, as_share=keys is _SHARE, locale=locale),
+        as_share=keys is _SHARE,
+        source=source,
+        locale=locale,
+    )
+
+
+def teams(
+    findings: pd.DataFrame,
+    names: Mapping[str, str],
+    activity: str,
+    *,
+    currency: str | None = None,
+    source: str = "",
+    locale: str = "en",
+) -> Figure:
+    """Teams side by side on one activity and one scale, with intervals; overlapping teams are not ranked.
+
+    findings: team rows of findings.csv; names: team_id -> name shown. Sorted by estimate, so that the reader sees
+    the spread; the title says whether any two teams can be told apart at all.
+    """
+    base.require(findings, ["team_id", "activity", "grade", *_SHARE], "teams")
+    rows_of = findings[findings["activity"] == activity]
+    keys = _MONEY if currency and rows_of["effect"].notna().any() else _SHARE
+    frame = rows_of.sort_values([keys[0], "team_id"], ascending=[False, True], na_position="last", kind="stable")
+    rows = [_row(names.get(r["team_id"], r["team_id"]), r, keys) for r in base.records(frame)]
+    kinds = words.kinds_name(activity, locale=locale)
+    differ = _apart(rows)
+    unit = words.text(
+        "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share",
+        {"currency": currency, "outcome": words.outcome_name("wins", locale=locale), "per": ""},
+        locale=locale,
+    )
+    return _forest(
+        rows,
+        title=words.text("figure.teams_title" if differ else "figure.teams_same", {"activities": kinds}, locale=locale),
+        axis_title=unit.strip(),
+        note=words.text("figure.teams_note", locale=locale),
+        first=words.text("index.team", locale=locale),
+        write=base.amount(currency, as_share=keys is _SHARE, locale=locale),
+        as_share=keys is _SHARE,
+        source=source,
+        locale=locale,
+        row_height=27.0,
+    )
+
+
+def _row(name: str, finding: base.Row, keys: Sequence[str]) -> _Row:
+    value, low, high = (float(finding[k]) if words.is_known(finding[k]) else None for k in keys)
+    return _Row(name, value, low, high, str(finding["grade"]))
+
+
+def _ordered(findings: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Claims first, then by size of the estimate; refused rows last."""
+    rank = findings["grade"].map({g: (0 if g in _CLAIMS else 2 if g == "X" else 1) for g in words.GRADES})
+    return (
+        findings.assign(_rank=rank)
+        .sort_values(["_rank", keys[0], "activity"], ascending=[True, False, True], kind="stable")
+        .drop(columns="_rank")
+    )
+
+
+def _effects_title(frame: pd.DataFrame, locale: str) -> str:
+    claimed = frame[frame["grade"].isin(_CLAIMS)]
+    if claimed.empty:
+        return words.text("figure.effects_none", locale=locale)
+    if len(claimed) > 1:
+        return words.text("figure.effects_several", {"n": words.in_words(len(claimed), locale=locale)}, locale=locale)
+    name = words.capital(words.kinds_name(str(claimed["activity"].iloc[0]), locale=locale))
+    key = "figure.effects_clear" if claimed["grade"].iloc[0] == "A" else "figure.effects_likely"
+    return words.text(key, {"Activities": name}, locale=locale)
+
+
+def _apart(rows: Sequence[_Row]) -> bool:
+    """Whether the intervals of any two rows do not overlap."""
+    lows = [r[2] for r in rows if r[2] is not None]
+    highs = [r[3] for r in rows if r[3] is not None]
+    return bool(lows and highs) and max(lows) > min(highs)
+
+
+def _limits(rows: Sequence[_Row]) -> tuple[float, float]:
+    """The scale: wide enough for every claim and every estimate, not for the last bit of a hopeless interval."""
+    claimed = [abs(v) for r in rows if r[4] in _CLAIMS for v in r[2:4] if v is not None]
+    estimates = [abs(r[1]) for r in rows if r[1] is not None]
+    widest = max((abs(v) for r in rows for v in r[2:4] if v is not None), default=1.0)
+    reach = min(widest, 1.05 * max([*claimed, *(1.4 * e for e in estimates)], default=widest)) or 1.0
+    low = min((v for r in rows for v in r[1:4] if v is not None), default=0.0)
+    high = max((v for r in rows for v in r[1:4] if v is not None), default=1.0)
+    return min(0.0, max(low, -reach)) * 1.04, max(0.0, min(high, reach)) * 1.04
+
+
+def _forest(
+    rows: Sequence[_Row],
+    *,
+    title: str,
+    axis_title: str,
+    note: str,
+    first: str,
+    write: base.Format,
+    as_share: bool,
+    source: str,
+    locale: str,
+    row_height: float = _ROW,
+) -> Figure:
+    bottom = 6 + row_height * max(len(rows), 1)
+    canvas = Canvas(base.WIDTH, bottom + 40)
+    axis = base.Axis(*_limits(rows), _LEFT, base.WIDTH - _RIGHT)
+    base.draw_axis(canvas, axis, 4, bottom, as_share=as_share, locale=locale)
+    canvas.text(_LEFT, bottom + 33, axis_title, "mute", size=SMALL, room=base.WIDTH - _LEFT)
+    for i, row in enumerate(rows):
+        _draw_row(canvas, axis, 6 + row_height * (i + 0.5), row, write, locale, tall=row_height >= _ROW)
+    numbers = _forest_table(rows, title, first, axis_title, write, locale)
+    return base.finish(canvas, title, alt=_forest_alt(rows, write, locale), numbers=numbers, note=note, source=source)
+
+
+def _draw_row(
+    canvas: Canvas, axis: base.Axis, y: float, row: _Row, write: base.Format, locale: str, *, tall: bool
+) -> None:
+    name, value, low, high, grade = row
+    claimed = grade in _CLAIMS
+    role = "accent" if claimed else "grey"
+    canvas.text(_LEFT - 12, y + 4.5, name, anchor="end", room=_LEFT - 14, bold=claimed)
+    word = f"{words.grade_shape(grade)} {words.grade_word(grade, locale=locale)}"
+    x, room = base.WIDTH - _RIGHT + 12, _RIGHT - 12
+    if value is None or low is None or high is None:
+        canvas.text(x, y + 4.5, word, "mute", size=SMALL, room=room)
+        return
+    base.whisker(canvas, axis, y, low, high, role)
+    if axis.low <= value <= axis.high:
+        canvas.dot(axis.at(value), y, 5.5 if tall else 4.5, role, hollow=not claimed)
+    if tall:
+        canvas.text(x, y - 2.5, write(value), "ink" if claimed else "mute", bold=claimed, room=room)
+        canvas.text(x, y + 12, word, "mute", size=SMALL, room=room)
+    else:
+        canvas.text(x, y + 4.5, f"{words.grade_shape(grade)} {write(value)}", "ink" if claimed else "mute", room=room)
+
+
+def _forest_alt(rows: Sequence[_Row], write: base.Format, locale: str) -> list[str]:
+    said = []
+    for name, value, low, high, grade in rows:
+        word = words.grade_word(grade, locale=locale)
+        if value is None or low is None or high is None:
+            said.append(base.alt_row(name, word.lower(), locale=locale))
+        else:
+            said.append(base.alt_row(name, write(value), write(low), write(high), word, locale=locale))
+    return said
+
+
+def _forest_table(rows: Sequence[_Row], caption: str, first: str, unit: str, write: base.Format, locale: str) -> Any:
+    headers = [(first, "")] + [(words.text(f"table.{k}", locale=locale), "") for k in ("value", "low", "high", "grade")]
+    headers[1] = (headers[1][0], unit)
+    none = words.text("number.none", locale=locale)
+    body = [
+        [
+            name,
+            *(write(v) if v is not None else none for v in (value, low, high)),
+            words.grade_word(grade, locale=locale),
+        ]
+        for name, value, low, high, grade in rows
+    ]
+    return base.table(caption, headers, body)
