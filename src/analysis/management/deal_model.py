@@ -104,7 +104,7 @@ def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: fl
     age = np.arange(reps.sum()) - np.repeat(np.cumsum(reps) - reps, reps)
     calendar = np.repeat(start, reps) + age
     last = int((start + weeks).max())
-    size = max(int(round(horizon_weeks)), 1)
+    size = max(round(horizon_weeks), 1)
     spell = (last - calendar) // size
     expected = np.bincount(spell, weights=hazard[age])
     actual = np.bincount((last - (start + weeks)[cases["end"].to_numpy() == EVENT]) // size, minlength=len(expected))

@@ -92,7 +92,7 @@ def _weighted(cases: pd.DataFrame) -> pd.DataFrame:
     chi = (frame["reached"].to_numpy() - frame["weight"].to_numpy() * pooled) ** 2 / expected
     by = frame[_KEYS].assign(chi=np.where((pooled > 0) & (pooled < 1), chi, 1.0)).groupby(_KEYS, observed=True)["chi"]
     design = np.maximum(by.sum() / (by.size() - 1).clip(lower=1), 1.0)
-    effective = out["weight"] / design
+    effective: pd.Series = out["weight"] / design
     low, high = wilson(share * effective, effective)
     out = out.assign(conversion=share, conf_low=low, conf_high=high, effective_n=effective, running=0)
     out = out.rename(columns={"weight": "n"}).assign(horizon_days=0.0, median_days=0.0, naive_open_as_lost=share)
@@ -107,7 +107,9 @@ def _against_team(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
         found = pool_shares(team["conversion"] * team["effective_n"], team["effective_n"]).set_axis(team.index)
         if len(team) < min_group:
             found[["gap", "gap_low", "gap_high"]] = np.nan
-        standing = np.select([found["gap_low"] > 0, found["gap_high"] < 0, found["gap"].isna()], [ABOVE, BELOW, FEW], LIKE)
+        standing = np.select(
+            [found["gap_low"] > 0, found["gap_high"] < 0, found["gap"].isna()], [ABOVE, BELOW, FEW], LIKE
+        )
         pooled.append(found.assign(standing=standing))
     return rows.join(pd.concat(pooled).drop(columns="group_mean")) if pooled else rows
 

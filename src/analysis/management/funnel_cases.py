@@ -95,8 +95,8 @@ def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
     deals = book.frame("opportunities")
     asked = deals["opportunity_id"].map(asks)
     asked = asked.where(asked.isna() | (asked > deals["created_on"]), deals["created_on"])
-    deals = deals.assign(asked_on=asked).loc[asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))]
-    return deals
+    in_time = asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))
+    return deals.assign(asked_on=asked).loc[in_time]
 
 
 def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -182,7 +182,10 @@ def _events(book: Book, name: str, since: pd.Timestamp) -> pd.DataFrame:
         "attempt": lambda: (attempts(book), "occurred_on"),
         "connect": lambda: (_meaningful(book), "occurred_on"),
         "opportunity": lambda: (deals, "created_on"),
-        "ask": lambda: (deals.iloc[:0].assign(asked_on=pd.NaT) if isinstance(asked, NotRecorded) else asked, "asked_on"),
+        "ask": lambda: (
+            deals.iloc[:0].assign(asked_on=deals["created_on"]) if isinstance(asked, NotRecorded) else asked,
+            "asked_on",
+        ),
         "won": lambda: (deals.loc[deals["status"] == "won"], "closed_on"),
         "invoiced": lambda: (deals.dropna(subset=["invoiced_on"]), "invoiced_on"),
         "paid": lambda: (deals.dropna(subset=["paid_on"]), "paid_on"),

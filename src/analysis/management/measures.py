@@ -80,8 +80,8 @@ def _results(book: Book, table: pd.DataFrame) -> pd.DataFrame:
 def _new_customers(book: Book, deals: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
     every = book.frame("opportunities")
     first = every.loc[every["status"] == "won"].sort_values(["closed_on", "opportunity_id"])
-    first = first.dropna(subset=["account_id"]).drop_duplicates("account_id")["opportunity_id"]
-    return _total(deals.loc[deals["opportunity_id"].isin(first)], "net_new_customers", "one", grid)
+    first = first.dropna(subset=["account_id"]).drop_duplicates("account_id")
+    return _total(deals.loc[deals["opportunity_id"].isin(first["opportunity_id"])], "net_new_customers", "one", grid)
 
 
 def _pipeline(book: Book, table: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +166,9 @@ def _activities(book: Book, table: pd.DataFrame) -> pd.DataFrame:
     for column in sums.columns.difference([*KEYS, "rep_id", "weeks", "known_level", "senior"], sort=False):
         parts.append(_named(ratio_by(sums.loc[sums["weeks"] > 0], KEYS, column, "weeks"), column))
     if "meaningful" in sums:
-        parts.append(_named(ratio_by(sums.loc[sums["attempts"] > 0], KEYS, "meaningful", "attempts"), "meaningful_share"))
+        parts.append(
+            _named(ratio_by(sums.loc[sums["attempts"] > 0], KEYS, "meaningful", "attempts"), "meaningful_share")
+        )
     if "senior" in sums:
         parts.append(_named(ratio_by(sums.loc[sums["known_level"] > 0], KEYS, "senior", "known_level"), "senior_share"))
     return pd.concat([part for part in parts if len(part)])

@@ -40,7 +40,7 @@ def _starts(freq: str, as_of: pd.Timestamp, last: int, fiscal: FiscalCalendar) -
     years = range(as_of.year - 2 - last // 4, as_of.year + 2)
     size = 1 if freq == "month" else 3
     days = sorted({day for year in years for day in fiscal.period_starts(year)[::size]})
-    found = int(np.searchsorted(np.array(days), as_of.date(), side="right"))
+    found = int(np.searchsorted(np.array(days, dtype="datetime64[D]"), np.datetime64(as_of.date()), side="right"))
     return pd.DatetimeIndex(days[max(found - last, 0) : found + 1]).as_unit("us")
 
 

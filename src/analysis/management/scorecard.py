@@ -56,7 +56,7 @@ def trends(card: pd.DataFrame) -> pd.DataFrame:
     latest = whole.groupby(["metric", "team_id"], observed=True).tail(1).set_index(["metric", "team_id"])
     before = whole.groupby(["metric", "team_id"], observed=True)["value"].nth(-2)
     out = latest[["period_start", "value", "conf_low", "conf_high"]].reindex(wide.index)
-    keyed = whole.loc[before.index, ["metric", "team_id"]].assign(previous=before)
+    keyed = whole.loc[before.index, ["metric", "team_id"]].assign(previous=before.to_numpy())
     out["previous"] = keyed.set_index(["metric", "team_id"])["previous"].reindex(wide.index)
     out = out.assign(slope=slope, slope_low=low, slope_high=high, periods=wide.notna().sum(axis=1))
     out["direction"] = np.select([np.isnan(slope), low > 0, high < 0], [UNKNOWN, RISING, FALLING], FLAT)

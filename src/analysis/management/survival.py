@@ -16,7 +16,8 @@ from scipy import stats
 
 from analysis.management.intervals import Floats, wilson
 
-_CONVERSION = "n reached other running conversion conf_low conf_high effective_n followed_days".split()
+_COUNTS = ["n", "reached", "other", "running"]
+_CONVERSION = [*_COUNTS, "conversion", "conf_low", "conf_high", "effective_n", "followed_days"]
 OPEN, EVENT, OTHER = 0, 1, 2  # still running, the end asked about, any other end
 
 
@@ -61,8 +62,7 @@ def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: NDArra
 
 def _running(values: Floats, group: NDArray[Any]) -> Floats:
     """Cumulative sum within consecutive groups."""
-    total: Floats = pd.Series(values).groupby(group, sort=False).cumsum().to_numpy(dtype=np.float64)
-    return total
+    return np.asarray(pd.Series(values).groupby(group, sort=False).cumsum(), dtype=np.float64)
 
 
 def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.DataFrame:

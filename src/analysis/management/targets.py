@@ -15,82 +15,16 @@ from scipy import stats
 
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
-from analysis.management.deal_model import DealModel, deal_model, draw_sizes, draw_spells, flags, later_win, new_win
+from analysis.management.deal_model import DealModel, deal_model
 from analysis.management.funnel_cases import asked_deals
 from analysis.management.intervals import Floats
 from analysis.management.measures import deal_times
-from analysis.management.records import with_team, won_credit
+from analysis.management.plan import ChanceCurve, Effect, Goal, activity_curve, chance_curve
+from analysis.management.records import attempts, with_team, won_credit
 
 CHANCES = (0.5, 0.7, 0.9)
 ADMITTED = ("A", "B")
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What is still to be booked, by when. open_*: age in weeks and typed amount (NaN = unknown) of running cases."""
-
-    quota: float
-    booked: float
-    weeks_left: float
-    open_ages: Floats
-    open_amounts: Floats
-
-    @property
-    def missing(self) -> float:
-        """Amount still to be booked."""
-        return max(self.quota - self.booked, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ChanceCurve:
-    """Probability of reaching the goal with 0, 1, 2 ... new cases spread evenly over the weeks left.
-
-    chances[n]: with n new cases. needed(p): smallest n with at least that chance, None where no n tried reaches it.
-    """
-
-    chances: Floats
-    weeks_left: float
-
-    def needed(self, chance: float) -> int | None:
-        """Smallest number of new cases with at least this chance."""
-        if not 0 < chance < 1:
-            raise ParameterError(f"chance {chance} must lie between 0 and 1")
-        reached = np.nonzero(np.maximum.accumulate(self.chances) >= chance)[0]
-        return int(reached[0]) if len(reached) else None
-
-    def at(self, number: float) -> float:
-        """Chance with this many new cases; NaN beyond what was tried."""
-        place = int(round(number))
-        return float(self.chances[place]) if 0 <= place < len(self.chances) else float("nan")
-
-
-def chance_curve(model: DealModel, goal: Goal, most: int, *, seed: int = 0) -> ChanceCurve:
-    """Simulate the goal with 0..most new cases. The same draws serve every number, so the curve does not flicker."""
-    rng = np.random.default_rng(seed)
-    spell = draw_spells(model, rng)
-    base = np.zeros(model.draws)
-    if len(goal.open_ages):
-        chance = later_win(model, goal.open_ages, goal.weeks_left)
-        size = draw_sizes(model, chance.shape, rng)
-        size = np.where(np.isnan(goal.open_amounts), size, goal.open_amounts)
-        base = (flags(chance, spell, rng) * size).sum(axis=1)
-    # Low-discrepancy starting times: any first n of them are spread evenly over the weeks left.
-    starts = _spread_out(most) * goal.weeks_left
-    chance = new_win(model, goal.weeks_left - starts)
-    gained = flags(chance, spell, rng) * draw_sizes(model, chance.shape, rng)
-    total = base[:, None] + np.column_stack([np.zeros(model.draws), np.cumsum(gained, axis=1)])
-    return ChanceCurve((total >= goal.missing).mean(axis=0), goal.weeks_left)
-
-
-def _spread_out(number: int) -> Floats:
-    """The first points of the van der Corput sequence in base 2."""
-    index = np.arange(1, number + 1)
-    out, scale = np.zeros(number), 0.5
-    while index.any():
-        out += scale * (index % 2)
-        index //= 2
-        scale /= 2
-    return out
+PIPELINE, EVIDENCE = "own conversions", "study"
 
 
 def asks_for_chance(closed: int, asked: int, deals_needed: int, chance: float = 0.5, most: int = 1000) -> int:
@@ -160,7 +94,8 @@ def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end:
 def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Targets | NotRecorded:
     """Probability of reaching the running quota per plan of each lever.
 
-    levers: lever (`opportunities`, `asks`, or an activity kind), admitted, refusal (why not), now_per_week (last 13
+    levers: lever (`opportunities`, `asks`, or an activity kind), basis (`own conversions`: arithmetic that holds if
+    further cases turn out as past ones; `study`: the finding's effect per extra activity), admitted, refusal (why not), now_per_week (last 13
     weeks), naive_per_week (product of averages), naive_chance (what the simulation says of that plan), per_week_50,
     per_week_70, per_week_90 (blank = not reached by any number tried), warning (blank, or what it extrapolates from).
     Raises Refused when the team won fewer than five deals.
@@ -171,14 +106,17 @@ def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Ta
     cases, sizes = _team_cases(book, team_id)
     model = deal_model(cases, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     pace = _per_week(cases["start"], book.as_of, 13)
-    curve = chance_curve(model, goal, _tries(cases["start"], book.as_of, goal.weeks_left), seed=seed)
+    curve = chance_curve(model, goal, _tries(cases["start"], book.as_of, model, goal), seed=seed)
     rows = [_lever_row("opportunities", curve, model, goal, cases["start"], book.as_of)]
     curves = {"opportunities": curve}
     asks = _ask_curve(book, team_id, goal, draws, seed)
     if asks is not None:
         curves["asks"] = asks[0]
         rows.append(_lever_row("asks", *asks, book.as_of))
-    as_is = curve.at(min(pace * goal.weeks_left, len(curve.chances) - 1))
+    as_is = curve.at(pace * goal.weeks_left)
+    kinds = _activity_rows(book, team_id, model, goal, pace, seed)
+    rows += [row for row, _ in kinds]
+    curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
     levers = pd.DataFrame(rows)
     return Targets(team_id, goal, as_is, levers, curves, _sentence(book, goal, as_is, levers))
 
@@ -209,7 +147,7 @@ def _ask_curve(
         model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     except Refused:
         return None
-    most = _tries(asked["asked_on"], book.as_of, goal.weeks_left)
+    most = _tries(asked["asked_on"], book.as_of, model, ask_goal)
     return chance_curve(model, ask_goal, most, seed=seed), model, ask_goal, asked["asked_on"]
 
 
@@ -225,31 +163,76 @@ def _most_per_week(starts: pd.Series, as_of: pd.Timestamp) -> float:
     return float(window.max())
 
 
-def _tries(starts: pd.Series, as_of: pd.Timestamp, weeks_left: float) -> int:
-    """How many new cases to try: up to three times the fastest pace on record, and at least thirty."""
-    return int(np.clip(np.ceil(3 * _most_per_week(starts, as_of) * weeks_left), 30, 3000))
+def _naive(model: DealModel, goal: Goal) -> float:
+    """The product of averages: cases needed if every one brought win share x mean size, whatever the time left."""
+    return goal.missing / model.mean_size / model.win_share
+
+
+def _tries(starts: pd.Series, as_of: pd.Timestamp, model: DealModel, goal: Goal) -> int:
+    """How many new cases to try: three times the fastest pace on record, the naive plan, and at least thirty."""
+    wide = max(3 * _most_per_week(starts, as_of) * goal.weeks_left, 1.2 * _naive(model, goal), 30)
+    return int(np.clip(np.ceil(wide), 30, 3000))
 
 
 def _lever_row(
     lever: str, curve: ChanceCurve, model: DealModel, goal: Goal, starts: pd.Series, as_of: pd.Timestamp
 ) -> dict[str, object]:
     weeks = max(goal.weeks_left, 1 / 7)
-    naive = goal.missing / model.mean_size / model.win_share
-    needed = {f"per_week_{int(100 * p)}": _rate(curve.needed(p), weeks) for p in CHANCES}
-    fastest = _most_per_week(starts, as_of)
-    asked_for = [rate for rate in needed.values() if rate == rate]
-    warning = ""
-    if asked_for and max(asked_for) > fastest:
-        warning = f"more than the team ever did: its best 13 weeks held {fastest:.1f} {lever} a week"
-    elif len(asked_for) < len(CHANCES):
-        warning = f"not every chance can be reached in {goal.weeks_left:.0f} weeks, not even at three times the best pace"
-    row: dict[str, object] = {"lever": lever, "admitted": True, "refusal": ""}
+    naive = _naive(model, goal)
+    needed = {f"per_week_{int(100 * p)}": curve.needed(p) / weeks for p in CHANCES}
+    warning = _warning(lever, list(needed.values()), _most_per_week(starts, as_of), goal.weeks_left)
+    row: dict[str, object] = {"lever": lever, "basis": PIPELINE, "admitted": True, "refusal": ""}
     row |= {"now_per_week": _per_week(starts, as_of, 13), "naive_per_week": naive / weeks}
     return {**row, "naive_chance": curve.at(naive), **needed, "warning": warning}
 
 
-def _rate(number: int | None, weeks: float) -> float:
-    return float("nan") if number is None else number / weeks
+def _warning(lever: str, needed: list[float], fastest: float, weeks_left: float) -> str:
+    """What a plan extrapolates from; blank when all of it has been done before."""
+    known = [rate for rate in needed if rate == rate]
+    if known and max(known) > fastest:
+        return f"more than the team ever did: its best 13 weeks held {fastest:.1f} {lever} a week"
+    if len(known) < len(needed):
+        return f"not every chance can be reached in {weeks_left:.0f} weeks, not even at three times the best pace"
+    return ""
+
+
+def _activity_rows(
+    book: Book, team_id: str, model: DealModel, goal: Goal, pace: float, seed: int
+) -> list[tuple[dict[str, object], ChanceCurve | None]]:
+    """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
+    done = with_team(book, attempts(book)[["rep_id", "kind", "occurred_on"]], "occurred_on")
+    done = done.loc[done["team_id"] == team_id]
+    rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
+    for kind, mine in done.groupby("kind", observed=True)["occurred_on"]:
+        now, fastest = _per_week(mine, book.as_of, 13), _most_per_week(mine, book.as_of)
+        row: dict[str, object] = {"lever": str(kind), "basis": EVIDENCE, "now_per_week": now, "naive_per_week": np.nan}
+        effect = lever_effect(book.findings, team_id, str(kind))
+        if isinstance(effect, str):
+            rows.append(({**row, "admitted": False, "refusal": effect, "warning": ""}, None))
+            continue
+        curve = activity_curve(model, goal, effect, pace, max(3 * fastest - now, 1.0), seed=seed)
+        weeks = max(goal.weeks_left, 1 / 7)
+        needed = {f"per_week_{int(100 * p)}": now + curve.needed(p) / weeks for p in CHANCES}
+        warning = _warning(str(kind), list(needed.values()), fastest, goal.weeks_left)
+        rows.append(({**row, "admitted": True, "refusal": "", **needed, "warning": warning}, curve))
+    return rows
+
+
+def lever_effect(findings: pd.DataFrame | None, team_id: str, kind: str) -> Effect | str:
+    """The study's effect of an activity graded A or B (the team's own row first), else why it is no lever."""
+    if findings is None:
+        return "no study yet: run the study to see whether it predicts revenue"
+    mine = findings.loc[findings["activity"] == kind]
+    rows = pd.concat(
+        [mine.loc[(mine["scope"] == "team") & (mine["team_id"] == team_id)], mine.loc[mine["scope"] == "company"]]
+    )
+    good = rows.loc[rows["grade"].isin(ADMITTED)]
+    if good.empty:
+        return f"grade {rows['grade'].iloc[0]}: {rows['reason'].iloc[0]}" if len(rows) else "not tested by the study"
+    best = good.iloc[0]
+    lag = best["mean_lag_weeks"]
+    lag = float(lag) if pd.notna(lag) else (float(best["lag_from"]) + float(best["lag_to"])) / 2
+    return Effect(float(best["effect"]), float(best["conf_high"] - best["conf_low"]) / 3.92, lag)
 
 
 def _sentence(book: Book, goal: Goal, as_is: float, levers: pd.DataFrame) -> str:

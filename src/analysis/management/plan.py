@@ -1,0 +1,118 @@
+"""The chance of reaching a goal with a plan: open deals, new ones spread over the weeks left, extra activities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.errors import ParameterError
+from analysis.management.deal_model import DealModel, draw_sizes, draw_spells, flags, later_win, new_win
+from analysis.management.intervals import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is still to be booked, by when. open_*: age in weeks and typed amount (NaN = unknown) of running cases."""
+
+    quota: float
+    booked: float
+    weeks_left: float
+    open_ages: Floats
+    open_amounts: Floats
+
+    @property
+    def missing(self) -> float:
+        """Amount still to be booked."""
+        return max(self.quota - self.booked, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChanceCurve:
+    """Probability of reaching the goal with so many new cases (or extra activities) spread evenly over the weeks left.
+
+    numbers: what was tried, ascending from 0; chances: of reaching the goal with each.
+    """
+
+    numbers: Floats
+    chances: Floats
+    weeks_left: float
+
+    def needed(self, chance: float) -> float:
+        """Smallest number tried with at least this chance; NaN where none reaches it."""
+        if not 0 < chance < 1:
+            raise ParameterError(f"chance {chance} must lie between 0 and 1")
+        reached = np.nonzero(self.chances >= chance)[0]
+        return float(self.numbers[reached[0]]) if len(reached) else float("nan")
+
+    def at(self, number: float) -> float:
+        """Chance with this many, linear between those tried; NaN beyond them."""
+        return float(np.interp(number, self.numbers, self.chances, right=np.nan))
+
+
+def _base(model: DealModel, goal: Goal, spell: Floats, rng: np.random.Generator) -> Floats:
+    """What the cases open today bring in time, per draw."""
+    if not len(goal.open_ages):
+        return np.zeros(model.draws)
+    chance = later_win(model, goal.open_ages, goal.weeks_left)
+    size = draw_sizes(model, chance.shape, rng)
+    size = np.where(np.isnan(goal.open_amounts), size, goal.open_amounts)
+    return (flags(chance, spell, rng) * size).sum(axis=1)
+
+
+def _gains(model: DealModel, number: int, weeks: float, spell: Floats, rng: np.random.Generator) -> Floats:
+    """What new cases bring in time, draws x cases; any first n of them are spread evenly over the weeks."""
+    chance = new_win(model, weeks - _spread_out(number) * weeks)
+    return flags(chance, spell, rng) * draw_sizes(model, chance.shape, rng)
+
+
+def chance_curve(model: DealModel, goal: Goal, most: int, *, seed: int = 0) -> ChanceCurve:
+    """Simulate the goal with 0..most new cases. The same draws serve every number, so the curve does not flicker."""
+    rng = np.random.default_rng(seed)
+    spell = draw_spells(model, rng)
+    total = np.zeros((model.draws, most + 1))
+    np.cumsum(_gains(model, most, goal.weeks_left, spell, rng), axis=1, out=total[:, 1:])
+    total += _base(model, goal, spell, rng)[:, None]
+    return ChanceCurve(np.arange(most + 1.0), (total >= goal.missing).mean(axis=0), goal.weeks_left)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the study says of one extra activity: money with its standard error, and weeks until it shows."""
+
+    money: float
+    std_error: float
+    lag_weeks: float
+
+
+def activity_curve(
+    model: DealModel, goal: Goal, effect: Effect, pace: float, most_per_week: float, *, seed: int = 0
+) -> ChanceCurve:
+    """Simulate the goal at the present pace of new cases plus 0..most_per_week extra activities a week.
+
+    Extra revenue arrives as whole deals (a Poisson number of them) and only from activities early enough to show.
+    """
+    rng = np.random.default_rng(seed)
+    spell = draw_spells(model, rng)
+    total = _base(model, goal, spell, rng)
+    total = total + _gains(model, round(pace * goal.weeks_left), goal.weeks_left, spell, rng).sum(axis=1)
+    money = np.maximum(effect.money + effect.std_error * rng.standard_normal(model.draws), 0.0)
+    useful = max(goal.weeks_left - effect.lag_weeks, 0.0)
+    extra = np.linspace(0, most_per_week, 25)
+    expected = money[:, None] * extra * useful / model.mean_size
+    # Thinning one Poisson process keeps the curve smooth: more activities only ever add deals.
+    steps = rng.poisson(np.diff(expected, axis=1, prepend=0.0))
+    sizes = draw_sizes(model, steps.shape, rng) * model.mean_size / draw_sizes(model, steps.shape, rng).mean()
+    total = total[:, None] + np.cumsum(steps * sizes, axis=1)
+    return ChanceCurve(extra * goal.weeks_left, (total >= goal.missing).mean(axis=0), goal.weeks_left)
+
+
+def _spread_out(number: int) -> Floats:
+    """The first points of the van der Corput sequence in base 2."""
+    index = np.arange(1, number + 1)
+    out, scale = np.zeros(number), 0.5
+    while index.any():
+        out += scale * (index % 2)
+        index //= 2
+        scale /= 2
+    return out
