@@ -52,6 +52,7 @@ def equip(env: jinja2.Environment, locale: str = "en") -> None:
         "sanitised": sanitised,
         "t": lambda key, **values: words.text(key, values, locale=locale),
         "css": stylesheet(),
+        "index_css": Markup(_small(template_text("index.css"))),  # noqa: S704 - our own file
     }
 
 
