@@ -98,9 +98,7 @@ def simulate(
     from analysis.crm.simulate import simulate as run
 
     run(out, world.value, seed=seed, teams=teams, reps_per_team=reps_per_team, weeks=weeks, shape=shape.value)
-    say(
-        f"{out}: {world.value} company, {teams} teams x {reps_per_team} reps x {weeks} weeks; the truth is in truth.json"
-    )
+    say(f"{out}: {world.value} company, {teams} teams x {reps_per_team} reps x {weeks} weeks, with its truth.json")
 
 
 @app.command("import")

@@ -1,0 +1,1 @@
+"""From a plan fixed before looking, to findings, checks, grades and words."""

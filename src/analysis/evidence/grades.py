@@ -1,0 +1,144 @@
+"""A grade is the weakest link of what was measured, never an average; every grade carries its reason.
+
+A predicts; B likely predicts; C moves together, direction unclear; D cannot tell; E no material effect; X refused.
+The order of the questions is the rule: refusals first, then whether there is anything, then what could explain it away,
+then how strongly it is supported. docs/methods.md has the rule in words and its measured error rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.evidence.plan import Limits
+
+REASONS = {
+    "late": "{share:.0%} of these were logged after the outcome they are set against",
+    "persistent": "it hardly changes from week to week, so its delay cannot be told",
+    "one_rep": "one rep holds {share:.0%} of the variation; without that rep there is no evidence left",
+    "undetectable": "the data could only have shown an effect larger than the whole outcome",
+    "bootstrap": "the second way of measuring the uncertainty does not confirm it",
+    "unchecked": "too few weeks to check whether results come first",
+    "sign": "wins and revenue disagree about the direction",
+    "vetoed_placebo": "later activity 'explains' earlier results just as well, so something else moves both",
+    "vetoed_reverse": "past results move this activity, so results may come first",
+    "vetoed_drift": "it fades when slow changes in a rep's territory are taken out",
+    "marker": "it mostly follows deals that are already advanced, so it marks a sale rather than making one",
+    "too_good": "the effect is several times what sales research finds; results probably drive the activity",
+    "one_out": "it rests on one rep: without that rep the direction turns",
+    "clusters": "few reps carry it: as much evidence as {effective:.1f} equal reps",
+    "forecast": "it has not yet improved forecasts of weeks it had not seen",
+    "unclear": "the likely range includes no effect, and only an effect of {mde:.0%} or more would have shown",
+    "small": "the likely range rules out an effect worth acting on ({useful:.1%} per extra one a week)",
+    "none_but_possible": "the likely range includes no effect, though a useful one is not ruled out",
+    "all": "every check passed",
+    "hint": "more than one in twenty such findings would be chance",
+    "borrowed": "it rests mostly on the company's other teams ({own:.0%} of it is this team's own data)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a grade may turn on for one activity in one scope; probabilities 0..1, effects on the log scale per one extra.
+
+    p_value: cluster-robust t(G-1). p_bootstrap: restricted bootstrap, None where not run. q_value: over all activities.
+    veto_p: adjusted p of each veto, {"placebo": .., "reverse": .., "drift": ..}; small = failed. useful: smallest effect
+    worth acting on. same_sign: revenue agrees with the headline outcome (None where there is one outcome only). veto_p None: they could not be run.
+    """
+
+    estimate: float
+    conf_low: float
+    conf_high: float
+    p_value: float
+    q_value: float
+    p_bootstrap: float | None
+    veto_p: dict[str, float] | None
+    forecast_p: float | None
+    same_sign: bool | None
+    sign_stable: bool
+    effective_clusters: float
+    max_rep_share: float
+    persistence: float
+    mde: float
+    useful: float
+    volume: float
+    elasticity: float
+    late_share: float = 0.0
+    is_marker: bool = False
+    own_share: float = 1.0
+
+
+def reason(key: str, **values: float) -> str:
+    """The reason's words, as one sentence."""
+    text = REASONS[key].format(**values)
+    return text[0].upper() + text[1:] + "."
+
+
+def refusal(m: Measured, limits: Limits) -> tuple[str, str] | None:
+    """X: the data cannot carry any answer about this activity."""
+    if m.late_share > limits.late_share:
+        return "X", reason("late", share=m.late_share)
+    if m.max_rep_share > limits.max_rep_share:
+        return "X", reason("one_rep", share=m.max_rep_share)
+    if m.mde * m.volume > limits.refuse_mde_share and m.q_value > limits.hint_q:
+        return "X", reason("undetectable")
+    return None
+
+
+def is_claim(m: Measured, limits: Limits) -> bool:
+    """Whether both measures of uncertainty, with every test counted, say that there is something."""
+    confirmed = m.p_bootstrap is None or m.p_bootstrap <= limits.claim_q
+    return m.q_value <= limits.claim_q and m.p_value <= limits.claim_q and confirmed
+
+
+def doubt(m: Measured, limits: Limits) -> str | None:
+    """What could explain the link away, the most damaging first; None when nothing does."""
+    if m.veto_p is None:
+        return reason("unchecked")
+    for name in ("placebo", "reverse", "drift"):
+        if m.veto_p.get(name, 1.0) <= limits.veto_level:
+            return reason(f"vetoed_{name}")
+    if m.is_marker:
+        return reason("marker")
+    if m.same_sign is False:
+        return reason("sign")
+    if not m.sign_stable:
+        return reason("one_out")
+    if abs(m.elasticity) > limits.elasticity_suspect:
+        return reason("too_good")
+    return None
+
+
+def strength(m: Measured, limits: Limits) -> tuple[str, str]:
+    """A or B for a claim that nothing explains away; D when too few reps carry it."""
+    if m.effective_clusters < limits.weak_clusters:
+        return "D", reason("clusters", effective=m.effective_clusters)
+    if m.effective_clusters < limits.strong_clusters:
+        return "B", reason("clusters", effective=m.effective_clusters)
+    if m.forecast_p is None or m.forecast_p > limits.forecast_p:
+        return "B", reason("forecast")
+    if m.own_share < 0.5:
+        return "A", reason("borrowed", own=m.own_share)
+    return "A", reason("all")
+
+
+def no_claim(m: Measured, limits: Limits) -> tuple[str, str]:
+    """C, D or E where the tests do not add up to a claim."""
+    if m.q_value <= limits.hint_q:
+        confirmed = m.p_bootstrap is None or m.p_bootstrap <= limits.claim_q
+        return "C", reason("hint") if confirmed else reason("bootstrap")
+    if -m.useful < m.conf_low and m.conf_high < m.useful:
+        return "E", reason("small", useful=m.useful)
+    if m.mde > m.useful:
+        return "D", reason("unclear", mde=m.mde)
+    return "D", reason("none_but_possible")
+
+
+def grade(m: Measured, limits: Limits) -> tuple[str, str]:
+    """The grade letter and the one sentence that says why, naming the weakest link."""
+    if refused := refusal(m, limits):
+        return refused
+    if not is_claim(m, limits):
+        return no_claim(m, limits)
+    if doubtful := doubt(m, limits):
+        return "C", doubtful
+    return strength(m, limits)

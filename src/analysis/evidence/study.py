@@ -1,0 +1,203 @@
+"""A whole study: plan, company, teams, pooling, grades, findings. Same panel, same parameters, same bytes."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.evidence.assess import ScopeResult, assess, measured
+from analysis.evidence.details import check_rows, kernel_rows, scope_details
+from analysis.evidence.findings import tabulate
+from analysis.evidence.grades import Measured, grade
+from analysis.evidence.plan import Plan, make_plan
+from analysis.evidence.regimes import Break, find_breaks, regime_units
+from analysis.evidence.sample import Scope, make_scope
+from analysis.evidence.teams import Shared, own_only, pool, team_measured
+from analysis.panel import Panel
+from analysis.words import finding_sentence
+
+Mapper = Callable[[Callable[[Scope], ScopeResult], Iterable[Scope]], Iterable[ScopeResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a study found.
+
+    findings: one row per scope and activity (analysis.evidence.findings.COLUMNS). kernels: scope, team_id, activity,
+    lag, estimate, conf_low, conf_high (log scale). checks: scope, team_id, activity, check, measured, limit, passed.
+    details: plan, seed, versions, data fingerprint, warnings, refusals: what study.json holds.
+    """
+
+    findings: pd.DataFrame
+    kernels: pd.DataFrame
+    checks: pd.DataFrame
+    details: dict[str, Any]
+    currency: str
+    period: str
+
+    def summary(self) -> list[str]:
+        """The company's findings, one sentence each, the surest first."""
+        company = self.findings[self.findings["scope"] == "company"].sort_values(["grade", "q_value"], kind="stable")
+        return [f"{row['grade']}  {row['sentence']}" for row in company.to_dict("records")]
+
+
+def run_study(
+    panel: Panel,
+    *,
+    max_lag: int | None = None,
+    activities: list[str] | None = None,
+    seed: int = 0,
+    mapper: Mapper = map,
+) -> Study:
+    """Study the company and every team of a panel.
+
+    max_lag: delays tested, in periods; default by the rule of the plan. activities: the family; default all.
+    mapper: how the scopes are worked off, `map` or an executor's. Raises InputError when nothing can be tested.
+    """
+    plan = make_plan(panel, max_lag=max_lag, activities=activities, seed=seed)
+    breaks = find_breaks(panel, plan.activities)
+    units = regime_units(panel, breaks)
+    team_ids = sorted(panel.frame["team_id"].dropna().unique())
+    scopes: list[str | None] = [None, *team_ids]
+    results = list(mapper(assess, (make_scope(panel, plan, team_id=t, units=units) for t in scopes)))
+    company, teams = results[0], results[1:]
+    shared, averages = pool(teams)
+    rows = finding_rows(company, None, None, panel)
+    for result in teams:
+        rows += finding_rows(result, shared.get(result.team_id), company, panel)
+    details = {
+        "versions": versions(),
+        "seed": seed,
+        "data": panel.fingerprint,
+        "currency": panel.currency,
+        "period": panel.period,
+        "plan": plan.as_dict(),
+        "warnings": warnings(plan, breaks, results),
+        "refusals": {r.team_id or "company": r.refused for r in results if r.refused},
+        "logging_breaks": [asdict(b) for b in breaks],
+        "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
+        "scopes": {r.team_id or "company": scope_details(r) for r in results},
+    }
+    return Study(
+        findings=tabulate(rows),
+        kernels=pd.DataFrame([row for r in results for row in kernel_rows(r)]),
+        checks=pd.DataFrame([row for r in results for row in check_rows(r)]),
+        details=details,
+        currency=panel.currency,
+        period=panel.period,
+    )
+
+
+def versions() -> dict[str, str]:
+    """What computed this: Python and the packages numbers depend on."""
+    names = ("sales-activity-workbench", "numpy", "pandas", "scipy", "duckdb")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) -> list[str]:
+    """What a reader must know before the numbers."""
+    out = [f"{name} is not tested: {why}." for name, why in plan.excluded]
+    out += [f"{name} mostly follows advanced deals: it marks sales rather than making them." for name in plan.markers]
+    for b in breaks:
+        out.append(
+            f"Logged {b.activity} changed by a factor of {b.ratio:.1f} for {len(b.rep_ids)} reps around {b.week}: "
+            "the time before and after is not compared."
+        )
+    return out + [f"{r.team_id or 'company'}: {note}" for r in results for note in r.notes]
+
+
+def finding_rows(
+    result: ScopeResult, shared: list[Shared] | None, company: ScopeResult | None, panel: Panel
+) -> list[dict[str, Any]]:
+    """The findings rows of one scope. shared None: the scope's own estimates (company, or a team alone)."""
+    if result.refused:
+        return [refused_row(result, activity, panel) for activity in result.plan.activities]
+    if shared is None or company is None:
+        shared = [own_only(result, k) for k in range(len(result.estimates))]
+        facts = [
+            measured(result, k, late_share=panel.late.get(result.plan.activities[k], 0.0)) for k in range(len(shared))
+        ]
+    else:
+        facts = team_measured(result, shared, company)
+    return [finding_row(result, k, shared[k], facts[k], company, panel) for k in range(len(shared))]
+
+
+def base_row(result: ScopeResult, activity: str) -> dict[str, Any]:
+    """What every row has, answered or refused."""
+    return {
+        "scope": result.scope,
+        "team_id": result.team_id,
+        "activity": activity,
+        "outcome": result.plan.outcome,
+        "n_reps": result.n_reps,
+        "n_weeks": result.n_weeks,
+        "n_wins": None if np.isnan(result.n_wins) else int(result.n_wins),
+        "lag_from": 1,
+        "lag_to": result.plan.max_lag,
+    }
+
+
+def refused_row(result: ScopeResult, activity: str, panel: Panel) -> dict[str, Any]:
+    """A row that says why there is no answer."""
+    row = base_row(result, activity) | {"grade": "X", "reason": result.refused}
+    return row | {"sentence": finding_sentence(row, currency=panel.currency, period=panel.period)}
+
+
+def finding_row(
+    result: ScopeResult, k: int, shared: Shared, facts: Measured, company: ScopeResult | None, panel: Panel
+) -> dict[str, Any]:
+    """One answered row."""
+    e, gain = result.estimates[k], result.forecast.get(result.plan.activities[k])
+    letter, why = grade(facts, result.plan.limits)
+    borrowed = company is not None and not company.refused and shared.own_share < 0.5
+    source = company.estimates[k] if borrowed and company is not None else e
+    scale = e.money[0] / e.link.estimate if e.link.estimate else np.nan
+    told = letter in "AB" and facts.persistence <= result.plan.limits.max_persistence
+    row = base_row(result, e.activity) | {
+        "effective_clusters": e.effective_clusters,
+        "effect": shared.estimate * scale,
+        "conf_low": shared.conf_low * scale,
+        "conf_high": shared.conf_high * scale,
+        "effect_relative": np.expm1(shared.estimate),
+        "relative_low": np.expm1(shared.conf_low),
+        "relative_high": np.expm1(shared.conf_high),
+        "p_value": facts.p_value,
+        "q_value": facts.q_value,
+        "mean_lag_weeks": source.kernel.mean_lag if told else np.nan,
+        "placebo_p": np.nan if result.checks is None else result.checks.placebo[k],
+        "reverse_p": np.nan if result.checks is None else result.checks.reverse[k],
+        "oos_gain": np.nan if gain is None else gain.gain,
+        "oos_p": np.nan if gain is None else gain.p_value,
+        "mde_relative": np.expm1(facts.mde),
+        "own_share": shared.own_share if result.scope == "team" else 1.0,
+        "grade": letter,
+        "reason": why,
+    }
+    if company is None:
+        row |= dict(zip(("effect", "conf_low", "conf_high"), e.money, strict=True))
+    return row | {"sentence": finding_sentence(row, currency=panel.currency, period=panel.period)}
+
+
+def write_study(study: Study, out: Path) -> None:
+    """findings.csv, findings.parquet, study.json and the kernels and checks, each written whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    tables = {"findings": study.findings, "kernels": study.kernels, "checks": study.checks}
+    for name, table in tables.items():
+        _publish(out / f"{name}.parquet", table.to_parquet(index=False))
+    _publish(out / "findings.csv", study.findings.to_csv(index=False, lineterminator="\n").encode())
+    text = json.dumps(study.details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
+    _publish(out / "study.json", text.encode())
+
+
+def _publish(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(path)
