@@ -77,9 +77,11 @@ def _effect(row: Mapping[str, Any], currency: str | None, locale: str) -> str:
     keys = ("effect", "conf_low", "conf_high") if currency else ("effect_relative", "relative_low", "relative_high")
     if not all(words.is_known(row.get(k)) for k in keys):
         return ""
-    shown = [
-        words.money(row[k], currency, locale=locale) if currency else words.share(row[k], locale=locale) for k in keys
-    ]
+    value, low, high = (words.significant(float(row[k])) for k in keys)
+    if currency:
+        shown = [words.money(v, c, locale=locale) for v, c in ((value, currency), (low, None), (high, None))]
+    else:
+        shown = [words.share(v, locale=locale) for v in (value, low, high)]
     return words.text("card.effect_range", dict(zip(("value", "low", "high"), shown, strict=True)), locale=locale)
 
 

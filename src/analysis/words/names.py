@@ -54,6 +54,11 @@ def grade_word(grade: str, *, locale: str = DEFAULT_LOCALE) -> str:
     return text(f"grades.{grade}", locale=locale)
 
 
+def grade_short(grade: str, *, locale: str = DEFAULT_LOCALE) -> str:
+    """The grade in two or three words, for the margin of a drawing."""
+    return text(f"grades_short.{grade}", locale=locale)
+
+
 def grade_meaning(grade: str, *, locale: str = DEFAULT_LOCALE) -> str:
     """One sentence: what has and has not been shown at this grade."""
     return text(f"grade_meaning.{grade}", locale=locale)

@@ -103,7 +103,7 @@ def _draw_volume(rows: list[base.Row], has_need: bool, locale: str) -> Canvas:
 def _volume_row(
     canvas: Canvas, axis: base.Axis, y: float, row: base.Row, has_need: bool, worst: bool, locale: str
 ) -> None:
-    canvas.text(_LEFT - 12, y + 4.5, row["name"], anchor="end", room=_LEFT - 14, bold=worst)
+    base.name_label(canvas, _LEFT - 12, y, row["name"], _LEFT - 14, bold=worst)
     x, room = base.WIDTH - _RIGHT + 12, _RIGHT - 12
     if words.is_known(row["share"]):
         canvas.bar(_LEFT, y - 9, axis.at(row["share"]) - _LEFT, 18, "accent" if worst else "grey")
@@ -188,7 +188,7 @@ def _draw_pipeline(rows: list[base.Row], gap: float | None, currency: str | None
     axis = base.Axis(0.0, max([*values, gap or 0.0, 1e-9]) * 1.03, _LEFT, base.WIDTH - _RIGHT)
     for i, row in enumerate(rows):
         y = 8 + 38.0 * (i + 0.5)
-        canvas.text(_LEFT - 12, y + 4.5, row["name"], anchor="end", room=_LEFT - 14)
+        base.name_label(canvas, _LEFT - 12, y, row["name"], _LEFT - 14)
         canvas.text(
             base.WIDTH - _RIGHT + 12, y + 4.5, words.money(row["value"], currency, short=True, locale=locale), bold=True
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import words
 from analysis.errors import DataError
 from analysis.reporting.blocks import Column, Figure, Table
-from analysis.reporting.svg import SMALL, Canvas, scale, ticks
+from analysis.reporting.svg import SMALL, Canvas, scale, text_width, ticks
 
 WIDTH = 480.0
 TITLE_LENGTH = 60
@@ -66,6 +66,25 @@ def draw_axis(canvas: Canvas, axis: Axis, top: float, bottom: float, *, as_share
         )
 
 
+def name_label(canvas: Canvas, x: float, y: float, name: str, room: float, *, bold: bool = False) -> None:
+    """A row's name, right-aligned before `x` around `y`: on one line or two, cut only beyond that."""
+    first, second = halves(name, room)
+    if not second:
+        canvas.text(x, y + 4.5, name, anchor="end", room=room, bold=bold)
+        return
+    canvas.text(x, y - 2.5, first, anchor="end", bold=bold)
+    canvas.text(x, y + 12, second, anchor="end", room=room, bold=bold)
+
+
+def halves(name: str, room: float) -> tuple[str, str]:
+    """`name` split at a space where one line is not enough; the first part fits, the second may be cut later."""
+    parts = name.split(" ")
+    if text_width(name) <= room or len(parts) == 1:
+        return name, ""
+    taken = max((i for i in range(1, len(parts)) if text_width(" ".join(parts[:i])) <= room), default=0)
+    return (" ".join(parts[:taken]), " ".join(parts[taken:])) if taken else (name, "")
+
+
 def whisker(canvas: Canvas, axis: Axis, y: float, low: float, high: float, role: str, *, width: float = 2.5) -> None:
     """An interval; an arrow head where it goes on beyond the scale."""
     start, end = axis.at(low), axis.at(high)
@@ -79,7 +98,12 @@ def whisker(canvas: Canvas, axis: Axis, y: float, low: float, high: float, role:
 def table(caption: str, headers: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> Table:
     """The numbers behind a figure; `headers` are (heading, unit), all but the first column right-aligned."""
     columns = tuple(Column(h, unit, "left" if i == 0 else "right") for i, (h, unit) in enumerate(headers))
-    return Table(caption, columns, tuple(tuple(row) for row in rows))
+    return Table(headline(caption), columns, tuple(tuple(row) for row in rows))
+
+
+def headline(title: str) -> str:
+    """A title as it is shown: a capital first, at most 60 characters."""
+    return words.shorten(words.capital(title), TITLE_LENGTH)
 
 
 def finish(
@@ -87,7 +111,7 @@ def finish(
 ) -> Figure:
     """The figure block; the title is cut to 60 characters, the alternative text carries title and numbers."""
     return Figure(
-        title=words.shorten(words.capital(title), TITLE_LENGTH),
+        title=headline(title),
         svg=canvas.svg(),
         alt=f"{title}. " + "; ".join(alt) + ".",
         note=note,

@@ -81,7 +81,9 @@ def _draw(frame: pd.DataFrame, mean_lag_weeks: float | None, period: str, as_sha
         mean = mean_lag_weeks / (words.WEEKS_PER_MONTH if period == "month" else 1.0)
         at = min(max(x(mean), x(frame["lag"].min())), x(frame["lag"].max()))
         canvas.line(at, _TOP, at, _BOTTOM, "accent", width=1.2, dash="4 3")
-        label = words.text("figure.delay_mean", {"n": words.number(mean, decimals=1, locale=locale)}, locale=locale)
+        label = words.text(
+            f"figure.delay_mean_{period}", {"n": words.number(mean, decimals=1, locale=locale)}, locale=locale
+        )
         side = "end" if at > base.WIDTH * 0.7 else "start"
         canvas.text(at + (-6 if side == "end" else 6), _TOP + 6, label, "accent", anchor=side, size=SMALL, bold=True)
     canvas.text(_LEFT, _BOTTOM + 36, words.text(_axis_key(period), locale=locale), "mute", size=SMALL)

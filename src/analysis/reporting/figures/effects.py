@@ -23,7 +23,7 @@ class _Row(NamedTuple):
 
 
 _ROW = 40.0
-_LEFT, _RIGHT = 138.0, 122.0
+_LEFT, _RIGHT = 128.0, 142.0
 _CLAIMS = ("A", "B")
 
 
@@ -123,11 +123,14 @@ def _effects_title(frame: pd.DataFrame, locale: str) -> str:
     claimed = frame[frame["grade"].isin(_CLAIMS)]
     if claimed.empty:
         return words.text("figure.effects_none", locale=locale)
+    likely = "" if (claimed["grade"] == "A").all() else "_likely"
     if len(claimed) > 1:
-        return words.text("figure.effects_several", {"n": words.in_words(len(claimed), locale=locale)}, locale=locale)
-    name = words.capital(words.kinds_name(str(claimed["activity"].iloc[0]), locale=locale))
-    key = "figure.effects_clear" if claimed["grade"].iloc[0] == "A" else "figure.effects_likely"
-    return words.text(key, {"Activities": name}, locale=locale)
+        n = words.in_words(len(claimed), locale=locale)
+        return words.text(f"figure.effects_several{likely}", {"n": n}, locale=locale)
+    name = words.kinds_name(str(claimed["activity"].iloc[0]), locale=locale)
+    less = claimed["effect_relative"].iloc[0] < 0
+    key = f"figure.effects_less{likely}" if less else "figure.effects_likely" if likely else "figure.effects_clear"
+    return words.text(key, {"Activities": words.capital(name), "activities": name}, locale=locale)
 
 
 def _apart(rows: Sequence[_Row]) -> bool:
@@ -178,8 +181,11 @@ def _draw_row(
     name, value, low, high, grade = row
     claimed = grade in _CLAIMS
     role = "accent" if claimed else "grey"
-    canvas.text(_LEFT - 12, y + 4.5, name, anchor="end", room=_LEFT - 14, bold=claimed)
-    word = f"{words.grade_shape(grade)} {words.grade_word(grade, locale=locale)}"
+    if tall:
+        base.name_label(canvas, _LEFT - 12, y, name, _LEFT - 14, bold=claimed)
+    else:
+        canvas.text(_LEFT - 12, y + 4.5, name, anchor="end", room=_LEFT - 14, bold=claimed)
+    word = f"{words.grade_shape(grade)} {words.grade_short(grade, locale=locale)}"
     x, room = base.WIDTH - _RIGHT + 12, _RIGHT - 12
     if value is None or low is None or high is None:
         canvas.text(x, y + 4.5, word, "mute", size=SMALL, room=room)

@@ -65,7 +65,7 @@ def _draw(rows: list[base.Row], worst: int | None, locale: str) -> Canvas:
     base.draw_axis(canvas, axis, 4, bottom, as_share=True, locale=locale)
     for i, row in enumerate(rows):
         y = 6 + _ROW * (i + 0.5)
-        canvas.text(_LEFT - 12, y + 4.5, row["step"], anchor="end", room=_LEFT - 14, bold=i == worst)
+        base.name_label(canvas, _LEFT - 12, y, row["step"], _LEFT - 14, bold=i == worst)
         x, room = base.WIDTH - _RIGHT + 12, _RIGHT - 12
         canvas.text(x, y - 2.5, _share(row["rate"], locale), bold=True, room=room)
         of = words.text("figure.funnel_of", {"n": words.number(row["n"], locale=locale)}, locale=locale)
