@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from analysis.errors import ParameterError, Refused
+from analysis.models.absorb import level_sums
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, net_regressor, sums_by
 from analysis.models.inference import require_clusters
@@ -44,8 +45,9 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """How a vector of residuals enters: own (q, G) its part of each contrast; turn: q pairs (left, right) whose
-    product, applied to the weights, is what refitting coefficients and effects takes away again."""
+    """How residuals enter a draw: own (q, G), each cluster's part of a contrast; and, for each contrast, either the
+    matrix (G, G) from weights to the cluster scores of the refit, or the pair (left, right) whose product is what
+    refitting coefficients and effects takes away from own * weights."""
 
     own: Floats
     turn: tuple[tuple[Floats, Floats | None], ...]
@@ -101,21 +103,20 @@ def respond(fit: Fit, net: Floats, residual: Floats) -> Response:
     kept_right, gone_right = _effect_sums(fit, residual)
     own, turn = [], []
     for column in net.T:
-        own.append(np.bincount(cluster, column * residual, plan.clusters))
+        own.append(level_sums(cluster, column * residual, plan.clusters))
         kept_left, gone_left = _effect_sums(fit, weight * column)
         left = np.hstack([kept_left, sums_by(system, cluster, weight * column) @ fit.bread])
         right = np.vstack([system.work.solve_kept(kept_right.T), scores.T])
         through_gone = (gone_left / system.work.gone_weight) @ gone_right.T
-        turn.append(_pair(left, right, through_gone))
+        turn.append(_pair(own[-1], left, right, through_gone))
     return Response(np.array(own), tuple(turn))
 
 
-def _pair(left: Floats, right: Floats, through_gone: sparse.csr_array) -> tuple[Floats, Floats | None]:
-    clusters = left.shape[0]
-    extra = through_gone.nnz and float(abs(through_gone).max()) > 0
-    if clusters <= LARGEST_MATRIX or extra or left.shape[1] * 2 > clusters:
-        return left @ right + through_gone.toarray(), None
-    return left, right
+def _pair(own: Floats, left: Floats, right: Floats, through_gone: sparse.csr_array) -> tuple[Floats, Floats | None]:
+    clusters = own.size
+    if through_gone.nnz == 0 and clusters > LARGEST_MATRIX and left.shape[1] * 2 < clusters:
+        return left, right
+    return np.diag(own) - left @ right - through_gone.toarray(), None
 
 
 def _effect_sums(fit: Fit, values: Floats) -> tuple[Floats, sparse.csr_array]:
@@ -149,8 +150,11 @@ def _parts(response: Response, draws: Floats) -> tuple[Floats, Floats]:
     numerators = response.own @ draws
     scores = np.empty((response.own.shape[0], *draws.shape))
     for position, (left, right) in enumerate(response.turn):
-        taken = left @ draws if right is None else left @ (right @ draws)
-        scores[position] = response.own[position][:, None] * draws - taken
+        if right is None:
+            np.matmul(left, draws, out=scores[position])
+        else:
+            np.multiply(response.own[position][:, None], draws, out=scores[position])
+            scores[position] -= left @ (right @ draws)
     return numerators, scores
 
 

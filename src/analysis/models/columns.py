@@ -97,14 +97,22 @@ class Lagged:
         return rows
 
     def take(self, rows: Codes | slice) -> Floats:
-        """Lag terms of some usable rows."""
+        """Lag terms of some usable rows, in increasing order."""
         index = np.arange(self.n)[rows] if isinstance(rows, slice) else rows
-        window = np.empty((index.size, self.x.shape[1], len(self.lags)))
-        for position, lag in enumerate(self.lags):
-            window[:, :, position] = self.x[index - lag]
-        if not is_identity(self.basis):
-            window = window @ self.basis
-        return window.reshape(index.size, -1)
+        window = self._window(index)
+        if is_identity(self.basis):
+            return window.reshape(index.size, -1)
+        return (window.reshape(-1, len(self.lags)) @ self.basis).reshape(index.size, -1)
+
+    def _window(self, index: Codes) -> Floats:
+        """The values (m, activities, L) at each lag."""
+        first, last = self.lags[0], self.lags[-1]
+        if not index.size or self.lags != tuple(range(first, last + 1)):
+            return np.stack([self.x[index - lag] for lag in self.lags], axis=2)
+        # Neighbouring lags lie side by side in memory: one strided copy instead of one gather a lag.
+        low, high = int(index[0]), int(index[-1]) + 1
+        views = np.lib.stride_tricks.sliding_window_view(self.x[low - last : high - first], len(self.lags), axis=0)
+        return views[:, :, ::-1][index - low]
 
 
 @dataclass(frozen=True, slots=True)

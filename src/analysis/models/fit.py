@@ -17,7 +17,7 @@ from analysis.errors import DataError, ParameterError, Refused
 from analysis.models.absorb import Absorber
 from analysis.models.columns import Columns, Subset
 from analysis.models.design import Cells, Codes, Flags, Floats
-from analysis.models.within import Within, net_blocks, tally
+from analysis.models.within import Within, net_blocks, net_sums, product
 
 Family = Literal["ols", "ppml"]
 
@@ -133,11 +133,7 @@ def score_sums(fit: Fit, codes: Codes) -> Floats:
 
 def sums_by(system: System, codes: Codes, row_weight: Floats) -> Floats:
     """Sums (levels, p) of row_weight * x~ by code."""
-    levels = int(codes.max()) + 1
-    total = np.zeros((levels, system.columns.width))
-    for rows, net in system.blocks():
-        total += tally(codes[rows], row_weight[rows], net, levels)
-    return total
+    return net_sums(system.work.plan, system.columns, system.within, codes, row_weight)
 
 
 def net_regressor(fit: Fit, weights: Floats) -> Floats:
@@ -147,10 +143,10 @@ def net_regressor(fit: Fit, weights: Floats) -> Floats:
     """
     direction = fit.bread @ weights
     system = fit.system
-    out = np.empty((fit.n_obs, *direction.shape[1:]))
-    for rows, net in system.blocks():
-        out[rows] = net @ direction
-    return out
+    within, cells = system.within, system.cells
+    net = product(system.work.plan, system.columns, direction)
+    net -= (within.unit_part @ direction)[cells.unit]
+    return net - (within.effect_part @ direction)[cells.effect]
 
 
 def name_tuple(names: Sequence[str] | None, width: int) -> tuple[str, ...] | None:

@@ -17,8 +17,10 @@ from scipy.linalg import lapack
 from analysis.models.absorb import kept_reduced
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
+from analysis.models.within import tally
 
 RANK_TOLERANCE = 1e-10
+SURELY_DEFINITE = 1e-4
 SMALL_SYSTEM = 300
 
 
@@ -73,13 +75,14 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
     place = np.searchsorted(levels, sides.kept[rows])
     by_gone = _sums(gone_at, values, gone.size)
     by_kept = _sums(place, values, levels.size)
-    own = sparse.coo_array((weight, (gone_at, place)), shape=links.shape).toarray()
+    own = np.bincount(gone_at * levels.size + place, weight, links.size).reshape(links.shape)
     before = 1 / sides.gone_weight[gone]
     left = sides.gone_weight[gone] - by_gone[:, -1]
     # A level that only this cluster has leaves with it.
     after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
     rest = links - own
-    kept_system = kept_reduced(fit.system.work, levels) - np.diag(by_kept[:, -1])
+    kept_system = kept_reduced(fit.system.work, levels).copy()
+    kept_system[np.diag_indices(levels.size)] -= by_kept[:, -1]
     kept_system += links.T @ (links * before[:, None]) - rest.T @ (rest * after[:, None])
     width = fit.n_coef
     scaled = by_gone[:, : width + 1] * after[:, None]
@@ -93,31 +96,51 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
 
 
 def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
-    return np.asarray(
-        sparse.csc_array((np.ones(codes.size), codes, np.arange(codes.size + 1)), shape=(levels, codes.size)) @ values
-    )
+    if levels == 1:
+        return values.sum(axis=0, keepdims=True)
+    if np.bincount(codes).max() == 1:
+        out = np.zeros((levels, values.shape[1]))
+        out[codes] = values
+        return out
+    return tally(codes, np.ones(codes.size), values, levels)
 
 
 def solve_semidefinite(matrix: Floats, right: Floats) -> Floats:
-    """A solution of a consistent positive semidefinite system, by Cholesky with pivoting."""
+    """A solution (m, k) of a consistent positive semidefinite system; levels that are gone (zero rows) get zero."""
     diagonal = np.diag(matrix)
-    positive = diagonal > RANK_TOLERANCE * max(float(diagonal.max()), 1e-300)
-    scale = np.where(positive, 1 / np.sqrt(np.where(positive, diagonal, 1.0)), 0.0)
-    factor, pivots, rank, _ = lapack.dpstrf(matrix * np.outer(scale, scale), tol=RANK_TOLERANCE, lower=1)
-    chosen = pivots[:rank] - 1
-    lower = np.tril(factor[:rank, :rank])
-    out = np.zeros_like(right)
-    out[chosen] = lapack.dpotrs(lower, right[chosen] * scale[chosen, None], lower=1)[0] * scale[chosen, None]
-    return out
+    alive = diagonal > RANK_TOLERANCE * max(float(diagonal.max()), 1e-300)
+    scale = np.where(alive, 1 / np.sqrt(np.where(alive, diagonal, 1.0)), 0.0)
+    scaled = matrix * scale * scale[:, None]
+    np.fill_diagonal(scaled, 1.0)
+    scaled_right = right * scale[:, None]
+    solution = solve_definite(scaled, scaled_right)
+    if solution is None:
+        factor, pivots, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE, lower=1)
+        chosen = pivots[:rank] - 1
+        solution = np.zeros_like(scaled_right)
+        solution[chosen] = lapack.dpotrs(factor[:rank, :rank], scaled_right[chosen], lower=1)[0]
+    return solution * scale[:, None]
+
+
+def solve_definite(matrix: Floats, right: Floats) -> Floats | None:
+    """Solution by Cholesky of a matrix with a unit diagonal; None when it is nearly singular."""
+    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0)
+    if failed or float(np.diag(factor).min()) < SURELY_DEFINITE:
+        return None
+    return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
 
 
 def solve_identified(matrix: Floats, right: Floats, reference: Floats) -> Floats:
     """Solution (p,) with NaN where the matrix does not determine it; reference: what counts as variation."""
     scale = 1 / np.sqrt(reference)
-    values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
+    scaled, scaled_right = matrix * scale * scale[:, None], scale * right
+    solution = solve_definite(scaled, scaled_right)
+    if solution is not None:
+        return scale * solution
+    values, vectors = np.linalg.eigh(scaled)
     lost = values < RANK_TOLERANCE
     inverse = np.where(lost, 0.0, 1 / np.where(lost, 1.0, values))
-    out = scale * (vectors @ (inverse * (vectors.T @ (scale * right))))
+    out = scale * (vectors @ (inverse * (vectors.T @ scaled_right)))
     if lost.any():
         out[(np.abs(vectors[:, lost]) > 1e-6).any(axis=1)] = np.nan
     return out

@@ -19,7 +19,7 @@ from analysis.models.absorb import Layout, absorber, layout, level_sums
 from analysis.models.columns import Columns, Combined, as_columns
 from analysis.models.design import Cells, Flags, Floats
 from analysis.models.fit import Dropped, Fit, System, check_rows, keep_rows, name_tuple
-from analysis.models.within import blocks, net_blocks, solve_normal, take_out, tally
+from analysis.models.within import net_sums, product, solve_normal, take_out
 
 MOST_STEPS = 60
 CLOSE_ENOUGH = 1e-12
@@ -113,9 +113,7 @@ def at_estimate(
     work = absorber(plan, mean)
     residual = y - mean
     within = take_out(work, columns, residual[:, None], mean)
-    scores = np.zeros((plan.clusters, columns.width))
-    for rows, net in net_blocks(plan, columns, within):
-        scores += tally(plan.cells.cluster[rows], residual[rows], net, plan.clusters)
+    scores = net_sums(plan, columns, within, plan.cells.cluster, residual)
     return Fit(
         family="ppml",
         coef=coef,
@@ -233,12 +231,9 @@ def first_effects(y: Floats, totals: Floats, linear: Floats, plan: Layout) -> Fl
 
 
 def index(columns: Columns, plan: Layout, coef: Floats, offset: Floats | None) -> Floats:
-    """x @ coef (+ offset), a block at a time."""
-    out = np.zeros(plan.cells.n) if offset is None else offset.astype(np.float64)
-    if coef.any():
-        for rows, _ in blocks(plan, columns.width):
-            out[rows] += columns.take(rows) @ coef
-    return out
+    """x @ coef (+ offset), (n,)."""
+    linear = product(plan, columns, coef)
+    return linear if offset is None else linear + offset
 
 
 def deviance(y: Floats, mean: Floats) -> float:

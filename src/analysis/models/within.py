@@ -18,8 +18,9 @@ from analysis.models.absorb import Absorber, Layout
 from analysis.models.columns import Columns
 from analysis.models.design import Codes, Floats
 
-BLOCK_VALUES = 200_000
+BLOCK_VALUES = 400_000
 COLLINEAR = 1e-10
+FEW_ROWS_A_UNIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,11 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
     sums = np.zeros((plan.effects, width))
     for rows, units in blocks(plan, width):
         part = columns.take(rows)
+        edges = plan.starts[units.start : units.stop + 1] - rows.start
+        scaled = part if weight is None else part * weight[rows, None]
+        means[units] = np.add.reduceat(scaled, edges[:-1], axis=0) / work.unit_weight[units, None]
+        subtract(part, means[units], edges)
         part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
-        counts = np.diff(plan.starts[units.start : units.stop + 1])
-        local = np.repeat(np.arange(counts.size), counts)
-        means[units] = tally(local, part_weight, part, counts.size) / work.unit_weight[units, None]
-        part -= np.repeat(means[units], counts, axis=0)
         sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
         cross += part.T @ targets[rows]
         if weight is not None:
@@ -84,14 +85,46 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
     return Within(means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
 
 
+def subtract(part: Floats, values: Floats, edges: Codes) -> None:
+    """Take values (u, p) off the rows of their unit, in place; unit i has rows edges[i] to edges[i + 1]."""
+    if part.shape[0] < FEW_ROWS_A_UNIT * values.shape[0]:
+        part -= np.repeat(values, np.diff(edges), axis=0)
+        return
+    for value, start, stop in zip(values, edges[:-1], edges[1:], strict=True):
+        part[start:stop] -= value
+
+
 def net_blocks(plan: Layout, columns: Columns, within: Within) -> Iterator[tuple[slice, Floats]]:
     """(rows, regressors net of all effects), a block of whole units at a time."""
     for rows, units in blocks(plan, columns.width):
         part = columns.take(rows)
-        counts = np.diff(plan.starts[units.start : units.stop + 1])
-        part -= np.repeat(within.unit_part[units], counts, axis=0)
+        subtract(part, within.unit_part[units], plan.starts[units.start : units.stop + 1] - rows.start)
         part -= within.effect_part[plan.cells.effect[rows]]
         yield rows, part
+
+
+def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, values: Floats) -> Floats:
+    """Sums (levels, p) of values * net regressors by code, from the regressors as they are.
+
+    Effects enter through sums by (code, unit) and (code, effect), which is cheaper than taking them out of every row.
+    """
+    levels = int(codes.max()) + 1
+    total = np.zeros((levels, columns.width))
+    for rows, _ in blocks(plan, columns.width):
+        total += tally(codes[rows], values[rows], columns.take(rows), levels)
+    for cells, part in ((plan.cells.unit, within.unit_part), (plan.cells.effect, within.effect_part)):
+        joint = sparse.coo_array((values, (codes, cells)), shape=(levels, part.shape[0])).tocsr()
+        total -= joint @ part
+    return total
+
+
+def product(plan: Layout, columns: Columns, coef: Floats) -> Floats:
+    """columns @ coef, (n,) or (n, k), a block at a time."""
+    out = np.zeros((plan.cells.n, *coef.shape[1:]))
+    if coef.any():
+        for rows, _ in blocks(plan, columns.width):
+            out[rows] = columns.take(rows) @ coef
+    return out
 
 
 def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> Floats:
