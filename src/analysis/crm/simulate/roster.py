@@ -20,21 +20,28 @@ STILL_HERE = 10**6
 class Roster:
     """People and their weeks. Arrays over time are weeks x reps; day numbers count from the axis's first Monday.
 
-    hired_day, left_day (last day worked; STILL_HERE = none); team: team number of each week (also before joining);
-    moved_day (STILL_HERE = never) and home: the first team; worked: share of the five weekdays worked (0 = not employed
-    or away all week); absences: rows of (rep, from_day, to_day exclusive); open_days: days x regions.
+    seat: the place a person fills (a successor has the same); hired_day; left_day: last day worked (STILL_HERE = none);
+    home: the first team; moved_day: the Monday in another team (STILL_HERE = never); team: team number of each week, also
+    before joining; work_days: weeks x reps x weekdays, neither absent nor on holiday; absences: rows of rep, from_day,
+    to_day (exclusive); open_days: days x regions.
     """
 
     n_teams: int
+    seat: Ints
     hired_day: Ints
     left_day: Ints
     home: Ints
     moved_day: Ints
     team: Ints
     employed: Bools
-    worked: Floats
+    work_days: Bools
     absences: Ints
     open_days: Bools
+
+    @property
+    def worked(self) -> Floats:
+        """Share of the five weekdays worked, weeks x reps (0 = not employed or away all week)."""
+        return self.work_days.sum(axis=2) / 5.0
 
     @property
     def region(self) -> Ints:
@@ -44,7 +51,8 @@ class Roster:
 
 def build(world: World, calendar: Axis, n_teams: int, reps_per_team: int, rng: np.random.Generator) -> Roster:
     """Fill n_teams x reps_per_team seats over the whole axis."""
-    hired, left, home = _people(world, calendar, n_teams, reps_per_team, rng)
+    hired, left, seat = _people(world, calendar, n_teams, reps_per_team, rng)
+    home = seat // reps_per_team
     weeks = len(calendar.mondays)
     monday = np.arange(weeks)[:, None] * 7
     employed = (monday >= hired - 4) & (monday <= left)
@@ -54,15 +62,15 @@ def build(world: World, calendar: Axis, n_teams: int, reps_per_team: int, rng: n
     absent = _absent_days(world, employed, rng)
     regional = open_days.reshape(weeks, 7, -1)[:, :5, :]
     working = regional[np.arange(weeks)[:, None], :, team % len(REGIONS)]
-    worked = ((~absent) & working).sum(axis=2) / 5.0 * employed
     away = _absence_rows(absent & employed[:, :, None])
-    return Roster(n_teams, hired, left, home, moved, team, employed, worked, away, open_days)
+    work_days = ~absent & working & employed[:, :, None]
+    return Roster(n_teams, seat, hired, left, home, moved, team, employed, work_days, away, open_days)
 
 
 def _people(
     world: World, calendar: Axis, n_teams: int, reps_per_team: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints]:
-    seats = np.repeat(np.arange(n_teams), reps_per_team)
+    seats = np.arange(n_teams * reps_per_team)
     first_day, days = calendar.first * 7, (calendar.stop - calendar.first) * 7
     hired = -rng.integers(200, 2900, seats.size)
     left = np.full(seats.size, STILL_HERE)

@@ -86,7 +86,7 @@ THREE_MATTER = (
 
 
 def _demo(name: str, management: frozenset[str] = MANAGEMENT) -> World:
-    return World(name, THREE_MATTER, stage_marker="proposal", new_rep_share=0.15, management=management)
+    return World(name, THREE_MATTER, stage_marker="proposal", new_rep_share=0.22, management=management)
 
 
 _ALL = (
