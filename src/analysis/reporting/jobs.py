@@ -14,6 +14,7 @@ from pathlib import Path
 from signal import Signals
 
 NOTEBOOK = "report.ipynb"
+SUMMARY = "summary.json"
 FORMATS = ("html", "pdf")
 
 
@@ -46,7 +47,8 @@ class ReportJob:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no report. kind: raised, incomplete, time, memory (all final) or lost (worth another try)."""
+    """Why there is no report. kind: raised, refused, incomplete, time, memory (all final), lost (worth another try) or
+    broken (no report can be made: the batch ends)."""
 
     kind: str
     reason: str
@@ -97,7 +99,7 @@ def lay_out(folder: Path, job: ReportJob) -> None:
 def verdict(folder: Path, job: ReportJob, ended: Ended) -> Rendered:
     """Accept or refuse what a process left in its folder."""
     failure = _failure(folder, job, ended)
-    files = {} if failure else {path.name: path.read_bytes() for path in sorted((folder / "out").glob("report.*"))}
+    files = {} if failure else _files(folder / "out")
     if failure is None:
         failure = _incomplete(files, job)
     return Rendered({} if failure else files, failure, ended.seconds, ended.cpu_s, ended.peak_mb)
@@ -106,6 +108,11 @@ def verdict(folder: Path, job: ReportJob, ended: Ended) -> Rendered:
 def clear(folder: Path) -> None:
     """Remove a private folder and what is in it."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files(out: Path) -> dict[str, bytes]:
+    published = [path for path in sorted(out.iterdir()) if path.name.startswith("report.") or path.name == SUMMARY]
+    return {path.name: path.read_bytes() for path in published}
 
 
 def _failure(folder: Path, job: ReportJob, ended: Ended) -> Failure | None:

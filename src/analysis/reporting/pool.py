@@ -194,7 +194,7 @@ class WarmPool:
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=0 if self._ready_by else 10)  # one that is still getting warm has no children
         except subprocess.TimeoutExpired:
             self._kill(process)
         self._channel.close()  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 THREADS = (
@@ -182,12 +182,3 @@ def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     return libc
-
-
-def secrets_of(environment: Mapping[str, str]) -> list[str]:
-    """Values of the environment that look like secrets by their name, longest first; never to appear in any output."""
-    from analysis.reporting.parameters import SECRET
-
-    return sorted({value for name, value in environment.items() if SECRET.search(name) and len(value) >= 6}, key=len)[
-        ::-1
-    ]

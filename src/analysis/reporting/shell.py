@@ -85,7 +85,7 @@ class Stream(io.TextIOBase):
         super().__init__()
         self._collector, self._name = collector, name
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def writable(self) -> bool:
         """Always."""
@@ -107,7 +107,7 @@ class ResultHook(DisplayHook):
     def write_format_data(self, format_dict: Mapping, md_dict: Mapping | None = None) -> None:
         """Collect the formatted result."""
         count = self.prompt_count
-        self.shell.collector.show("execute_result", format_dict, md_dict, execution_count=count)
+        build_shell().collector.show("execute_result", format_dict, md_dict, execution_count=count)
 
     def finish_displayhook(self) -> None:
         """Nothing to flush."""
@@ -117,7 +117,7 @@ class ResultHook(DisplayHook):
 class Publisher(DisplayPublisher):
     """`display(...)` becomes `display_data`; an update changes the outputs shown under its id."""
 
-    def publish(  # type: ignore[override]
+    def publish(
         self,
         data: Mapping,
         metadata: Mapping | None = None,
@@ -128,19 +128,19 @@ class Publisher(DisplayPublisher):
         **_: object,
     ) -> None:
         """Collect or update."""
-        collector, shown_as = self.shell.collector, (transient or {}).get("display_id")
+        collector, shown_as = build_shell().collector, (transient or {}).get("display_id")
         if update:
-            for output in collector.by_display_id.get(shown_as, []):
+            for output in collector.by_display_id.get(str(shown_as), []):
                 output.data = {mime: _jsonable(value) for mime, value in data.items()}
                 output.metadata = dict(metadata or {})
             return
         output = collector.show("display_data", data, metadata)
         if shown_as:
-            collector.by_display_id.setdefault(shown_as, []).append(output)
+            collector.by_display_id.setdefault(str(shown_as), []).append(output)
 
     def clear_output(self, wait: bool = False) -> None:
         """As in a kernel."""
-        self.shell.collector.clear(wait)
+        build_shell().collector.clear(wait)
 
 
 class ReportShell(InteractiveShell):

@@ -18,7 +18,7 @@ SHELL = ("analysis.reporting.shell", "analysis.reporting.engine", "papermill", "
 REPORT = (
     "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "jinja2", "nbconvert", "typst", "analysis.reporting.pack", "analysis.words",
-    "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.blocks", "analysis.reporting.figures",
+    "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index", "analysis.reporting.blocks", "analysis.reporting.figures",
 )  # fmt: skip
 
 
@@ -53,6 +53,13 @@ def exporter(name: str) -> Callable[[NotebookNode], bytes]:
     from analysis.reporting import pdf
 
     return pdf.export
+
+
+def summary(notebook: NotebookNode) -> bytes | None:
+    """summary.json: what the index says of this report; None when the notebook displays no summary."""
+    from analysis.reporting.index import summary_bytes
+
+    return summary_bytes(notebook)
 
 
 def kernel_options() -> dict[str, Any]:

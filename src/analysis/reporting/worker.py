@@ -101,15 +101,23 @@ def _write(out: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
 
     notebook = tidy(notebook)
     (out / "report.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+    summary = warm.summary(notebook)
+    if summary is not None:
+        (out / "summary.json").write_bytes(summary)
     for name in formats:
         (out / f"report.{name}").write_bytes(warm.exporter(name)(notebook))
 
 
 def _kind(fault: Exception) -> str:
-    return "memory" if getattr(fault, "ename", "").endswith(MEMORY_ERRORS) else "raised"
+    name = getattr(fault, "ename", "")
+    if name.endswith(MEMORY_ERRORS):
+        return "memory"
+    return "refused" if name == "Refused" else "raised"
 
 
 def _reason(fault: Exception) -> str:
-    if hasattr(fault, "ename"):  # papermill's own account of a cell that raised
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(fault, PapermillExecutionError):
         return f"cell {fault.exec_count}: {fault.ename}: {fault.evalue}"
     return str(fault) if type(fault).__name__ == "NotebookFailed" else f"{type(fault).__name__}: {fault}"

@@ -1,0 +1,159 @@
+"""A team's pack: everything one report may see, and nothing of any other team.
+
+A folder of plain files: pack.json; findings, kernels and checks of the study (this team's rows and the company's); the
+panel and the contract's tables cut to this team; and the findings of the report before, where there was one. The batch
+makes the bytes of it, a report's process reads them. Equal data gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.panel import Panel
+
+PACK_VERSION = 1
+FACTS = ("team_id", "name", "as_of", "details")
+PANEL_FACTS = ("activities", "outcomes", "period", "currency", "cycle_days_p75", "late", "advanced")
+STUDY_FRAMES = ("findings", "kernels", "checks")
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPack:
+    """What a team's report is made from.
+
+    team_id, name; as_of: last day looked at (ISO date). panel: this team's rep x period rows.
+    findings, kernels, checks: the study's tables, rows of scope "company" and of this team.
+    details: of study.json, what concerns the company and this team. tables: contract tables cut to this team.
+    capabilities: metric, available, missing; None for a ready panel.
+    previous: the findings that the report before showed, None for the first; previous_as_of: their day.
+    """
+
+    team_id: str
+    name: str
+    as_of: str
+    panel: Panel
+    findings: pd.DataFrame
+    kernels: pd.DataFrame
+    checks: pd.DataFrame
+    details: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    capabilities: pd.DataFrame | None = None
+    previous: pd.DataFrame | None = None
+    previous_as_of: str | None = None
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of every money column."""
+        return self.panel.currency
+
+
+def pack_files(pack: TeamPack) -> dict[str, bytes]:
+    """The pack as files: name -> bytes.
+
+    Raises DataError when a row of another team is in it: the last door before a report.
+    """
+    _require_own_rows(pack)
+    facts: dict[str, Any] = {"version": PACK_VERSION} | {name: getattr(pack, name) for name in FACTS}
+    facts["panel"] = {name: _plain(getattr(pack.panel, name)) for name in PANEL_FACTS}
+    files = {"pack.json": json.dumps(facts, sort_keys=True, ensure_ascii=False, default=_plain).encode()}
+    files["panel.parquet"] = parquet(pack.panel.frame)
+    for name in (*STUDY_FRAMES, "capabilities"):
+        if (frame := getattr(pack, name)) is not None:
+            files[f"{name}.parquet"] = parquet(frame)
+    return files | {f"tables/{name}.parquet": parquet(frame) for name, frame in sorted(pack.tables.items())}
+
+
+def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Add to a pack what the report before showed, so that the new one can say what changed.
+
+    published: files of the team's published report. When that report showed the very same findings (only the template
+    has changed since), the new one is compared with what that one was compared with.
+    """
+    receipt = json.loads(published.get("receipt.json", b"{}"))
+    if published.get("findings.parquet") == files["findings.parquet"]:
+        shown, day = published.get("previous.parquet"), receipt.get("previous_as_of")
+    else:
+        shown, day = published.get("findings.parquet"), receipt.get("as_of")
+    if shown is None:
+        return dict(files)
+    return {**files, "previous.parquet": shown, "previous.json": json.dumps({"as_of": day}).encode()}
+
+
+def write_pack(pack: TeamPack, folder: str | Path) -> Path:
+    """Write a pack into a new folder, for a template that is opened by hand; the folder."""
+    home = Path(folder)
+    (home / "tables").mkdir(parents=True)
+    for name, content in pack_files(pack).items():
+        (home / name).write_bytes(content)
+    return home
+
+
+def load_pack(folder: str | Path) -> TeamPack:
+    """Read a pack. Raises DataError when the folder does not hold one."""
+    import pandas as pd
+
+    from analysis.panel import Panel
+
+    home = Path(folder)
+    try:
+        facts = json.loads((home / "pack.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DataError(f"{home} is not a team's pack; make one with `analysis.reporting.sources.team_pack`.") from None
+    if facts.pop("version", None) != PACK_VERSION:
+        raise DataError(f"{home} was written by another version of the workbench; make it again.")
+
+    def frame(name: str) -> pd.DataFrame | None:
+        path = home / f"{name}.parquet"
+        return pd.read_parquet(path) if path.exists() else None
+
+    known: dict[str, Any] = facts.pop("panel")
+    known |= {name: tuple(known[name]) for name in ("activities", "outcomes")}
+    frames: dict[str, Any] = {name: frame(name) for name in (*STUDY_FRAMES, "capabilities", "previous")}
+    if (home / "previous.json").exists():
+        facts["previous_as_of"] = json.loads((home / "previous.json").read_text(encoding="utf-8"))["as_of"]
+    return TeamPack(
+        panel=Panel(frame=pd.read_parquet(home / "panel.parquet"), **known),
+        tables={path.stem: pd.read_parquet(path) for path in sorted((home / "tables").glob("*.parquet"))},
+        **frames,
+        **facts,
+    )
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """A frame as parquet bytes; the same frame gives the same bytes."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()
+
+
+def _require_own_rows(pack: TeamPack) -> None:
+    """A pack holds rows of one team. Only aggregates of the company stand beside them."""
+    frames = {"panel": pack.panel.frame, **{name: getattr(pack, name) for name in STUDY_FRAMES}}
+    if "teams" in pack.tables:
+        frames["teams"] = pack.tables["teams"]
+    for name, frame in frames.items():
+        teams = {str(team) for team in frame["team_id"].dropna().unique()} if "team_id" in frame else set()
+        if teams - {"", pack.team_id}:
+            raise DataError(f"The pack of {pack.team_id!r} holds rows of another team in {name}; no report is made.")
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as plain ones, numpy scalars and dates as JSON knows them; what is not a number becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,228 @@
+"""Where a batch's teams come from: the data folder, studied once for the whole company, cut into one pack a team.
+
+The key of a source is a digest of everything its packs are made from, known before anything is loaded: while it stays
+the same nothing needs to be loaded at all. A data folder behind a URL is first fetched into a private folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from analysis.errors import InputError
+from analysis.reporting.pack import STUDY_FRAMES, TeamPack, pack_files, parquet
+from analysis.reporting.template import code_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Source(Protocol):
+    """What a batch needs of its data."""
+
+    key: str
+
+    def teams(self) -> Mapping[str, str]:
+        """team_id -> name, of every team that can be reported on."""
+
+    def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
+        """The company's study as files (findings, kernels, checks, study.json), made once; `kept` reads what an
+        earlier run of the same folder left."""
+
+    def pack(self, team_id: str) -> Mapping[str, bytes]:
+        """The team's pack as files."""
+
+    def as_of(self) -> str:
+        """The last day looked at, as an ISO date."""
+
+    def close(self) -> None:
+        """Let go of what was fetched."""
+
+
+class DataFolder:
+    """A data folder in contract form, or with one ready panel.
+
+    study: panel -> Study, by default `analysis.evidence.run_study`.
+    """
+
+    def __init__(
+        self, data: str | Path, *, as_of: Any = None, seed: int = 0, study: Callable[[Any], Any] | None = None
+    ) -> None:
+        self._fetched: Path | None = None
+        self.folder = self._local(data)
+        self._as_of, self._seed, self._study = as_of, seed, study
+        self.key = self._digest()
+        self._loaded: dict[str, Any] = {}
+
+    def teams(self) -> Mapping[str, str]:
+        """Teams with a row in the panel, named as in the teams table where there is one."""
+        panel, crm = self._panel(), self._crm()
+        ids = [str(team) for team in panel.teams]
+        if crm is None or not crm.has("teams"):
+            return {team: team for team in ids}
+        table = crm.frame("teams")
+        names = dict(zip(table["team_id"], table["name"], strict=True))
+        return {team: str(names.get(team) or team) for team in ids}
+
+    def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
+        """The study; read back where the folder holds the one of exactly this source."""
+        files = {name: kept(f"{name}.parquet") for name in STUDY_FRAMES}
+        details = json.loads(kept("study.json") or b"{}")
+        if details.pop("batch", None) == [self.key, *(_digest(files[name]) for name in STUDY_FRAMES)]:
+            frames = [_frame(files[name]) for name in STUDY_FRAMES]
+            self._loaded["study"] = _Study(frames[0], frames[1], frames[2], details)
+            return {}
+        study = self._run_study()
+        self._loaded["study"] = study
+        return _study_files(study, self.key)
+
+    def pack(self, team_id: str) -> Mapping[str, bytes]:
+        """The team's pack."""
+        return pack_files(self.team_pack(team_id))
+
+    def team_pack(self, team_id: str) -> TeamPack:
+        """The team's pack in memory. Raises InputError for a team that the data does not hold."""
+        panel, crm, names = self._panel(), self._crm(), self.teams()
+        if team_id not in names:
+            raise InputError(f"There is no team {team_id!r}; there is {', '.join(sorted(names)[:20])}.")
+        study = self._loaded["study"]
+        cut: dict[str, Any] = {name: _rows_of(getattr(study, name), team_id) for name in STUDY_FRAMES}
+        rows = panel.frame[panel.frame["team_id"] == team_id].reset_index(drop=True)
+        return TeamPack(
+            team_id=team_id,
+            name=names[team_id],
+            as_of=self.as_of(),
+            panel=replace(panel, frame=rows, notes=()),
+            details=_details_of(study.details, team_id, set(rows["rep_id"])),
+            tables={} if crm is None else {name: crm.frame(name, team_id=team_id) for name in crm.tables()},
+            capabilities=None if crm is None else crm.capabilities,
+            **cut,
+        )
+
+    def as_of(self) -> str:
+        """The day asked for, else the last period of the panel."""
+        last = self._as_of if self._as_of is not None else self._panel().frame["week"].max()
+        return str(getattr(last, "date", lambda: last)())
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        self._loaded.clear()
+        if self._fetched is not None:
+            shutil.rmtree(self._fetched, ignore_errors=True)
+
+    def _panel(self) -> Any:
+        if "panel" not in self._loaded:
+            from analysis import panel
+
+            crm = self._crm()
+            made = panel.load(self.folder, as_of=self._as_of) if crm is None else panel.build(crm, as_of=self._as_of)
+            self._loaded["panel"] = made
+        return self._loaded["panel"]
+
+    def _crm(self) -> Any:
+        """The checked tables; None for a folder that holds one ready panel."""
+        if "crm" not in self._loaded:
+            from analysis.crm.files import holds_ready_panel
+            from analysis.crm.reading import read
+
+            self._loaded["crm"] = None if holds_ready_panel(self.folder) else read(self.folder)
+        return self._loaded["crm"]
+
+    def _run_study(self) -> Any:
+        if self._study is not None:
+            return self._study(self._panel())
+        from analysis.evidence.study import run_study
+
+        return run_study(self._panel(), seed=self._seed)
+
+    def _digest(self) -> str:
+        total = hashlib.sha256(json.dumps([str(self._as_of), self._seed, code_digest()]).encode())
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    content = hashlib.file_digest(file, "sha256").hexdigest()
+                total.update(f"{path.relative_to(self.folder)}:{content}\n".encode())
+        return total.hexdigest()
+
+    def _local(self, data: str | Path) -> Path:
+        if "://" in str(data):
+            from analysis.reporting.remote import fetch
+
+            self._fetched = Path(tempfile.mkdtemp(prefix="workbench-data-"))
+            return fetch(str(data), self._fetched)
+        if not Path(data).is_dir():
+            raise InputError(f"There is no data folder {data}.")
+        return Path(data)
+
+
+def team_pack(data: str | Path, team_id: str, *, as_of: Any = None, seed: int = 0) -> TeamPack:
+    """One team's pack straight from a data folder, for a notebook that is opened by hand.
+
+    Runs the company's study, which takes a while on a large company. Raises InputError for an unknown team.
+    """
+    source = DataFolder(data, as_of=as_of, seed=seed)
+    try:
+        source.study_files(lambda _: None)
+        return source.team_pack(team_id)
+    finally:
+        source.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    """A study read back from the output folder."""
+
+    findings: pd.DataFrame
+    kernels: pd.DataFrame
+    checks: pd.DataFrame
+    details: Mapping[str, Any]
+
+
+def _study_files(study: Any, key: str) -> dict[str, bytes]:
+    """The study's files; study.json comes last and says of which source and which tables it is."""
+    tables = {name: parquet(getattr(study, name)) for name in STUDY_FRAMES}
+    batch = [key, *(_digest(tables[name]) for name in STUDY_FRAMES)]
+    details = json.dumps({**study.details, "batch": batch}, indent=1, ensure_ascii=False, default=str)
+    files = {f"{name}.parquet": content for name, content in tables.items()}
+    csv = study.findings.to_csv(index=False, lineterminator="\n").encode()
+    return {**files, "findings.csv": csv, "study.json": details.encode() + b"\n"}
+
+
+def _rows_of(frame: pd.DataFrame, team_id: str) -> pd.DataFrame:
+    """The company's rows and one team's."""
+    if frame.empty:
+        return frame
+    return frame[(frame["scope"] == "company") | (frame["team_id"] == team_id)].reset_index(drop=True)
+
+
+def _details_of(details: Mapping[str, Any], team_id: str, rep_ids: set[str]) -> dict[str, Any]:
+    """Of study.json, what one team may see and what does not change when only other teams' data do."""
+    mine = ("company", team_id)
+    cut: dict[str, Any] = {
+        name: details[name] for name in ("versions", "seed", "plan", "averages_over_teams") if name in details
+    }
+    for name in ("scopes", "refusals"):
+        cut[name] = {scope: value for scope, value in details.get(name, {}).items() if scope in mine}
+    breaks = [{**each, "rep_ids": sorted(rep_ids & set(each["rep_ids"]))} for each in details.get("logging_breaks", ())]
+    cut["logging_breaks"] = [each for each in breaks if each["rep_ids"]]
+    others = tuple(f"{scope}: " for scope in details.get("scopes", {}) if scope not in mine)
+    cut["warnings"] = [text for text in details.get("warnings", ()) if not text.startswith(others)]
+    return cut
+
+
+def _frame(content: bytes | None) -> pd.DataFrame:
+    import io
+
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(content or b""))
+
+
+def _digest(content: bytes | None) -> str:
+    return hashlib.sha256(content or b"").hexdigest()
