@@ -62,7 +62,7 @@ def write(manifest: Mapping[str, Any], store: Store, *, title: str = "", locale:
 
 
 def _entry(team: Mapping[str, Any], store: Store, locale: str) -> Entry:
-    summary = _published_summary(store, team["slug"])
+    summary = read_summary(store, team["slug"])
     fresh = team["status"] in ("done", "unchanged")
     has_report = fresh or bool(team.get("stale"))
     status = (summary.status if summary else "unknown") if has_report else _failure(team["status"])
@@ -97,7 +97,7 @@ def _note(team: Mapping[str, Any], summary: Summary | None, locale: str) -> str:
     return words.text("index.failed", {"reason": reason}, locale=locale)
 
 
-def _published_summary(store: Store, slug: str) -> Summary | None:
+def read_summary(store: Store, slug: str) -> Summary | None:
     """What the published report says of itself: summary.json, or the notebook where that file was not written."""
     content = store.read(f"{slug}/{SUMMARY}")
     if content is not None:

@@ -1,6 +1,7 @@
 """Words from numbers: what the reports say, in the reader's language, with every text in texts/*.toml."""
 
 from analysis.words.catalogue import entry, has, plural, text
+from analysis.words.cells import spreadsheet_text, starts_formula
 from analysis.words.findings import finding_sentence
 from analysis.words.names import (
     GRADES,
@@ -58,5 +59,7 @@ __all__ = [
     "share",
     "shorten",
     "significant",
+    "spreadsheet_text",
+    "starts_formula",
     "text",
 ]
