@@ -55,11 +55,11 @@ def effort(book: Book) -> pd.DataFrame:
 
 
 def attempts(book: Book) -> pd.DataFrame:
-    """Effort directed at a customer: neither received nor internal (an unknown direction counts as outgoing)."""
+    """Effort that concerns a customer: all but internal (an answer received closes an attempt and counts with it)."""
     rows = effort(book)
     if "direction" not in rows:
         return rows
-    return rows.loc[~rows["direction"].isin(["in", "internal"])]
+    return rows.loc[~rows["direction"].eq("internal").fillna(False)]
 
 
 def won_credit(book: Book) -> pd.DataFrame:

@@ -1,0 +1,193 @@
+"""The one thing per rep and month: the largest evidence-backed gap, followed until it is met, never two at once.
+
+Each month every rep's gaps are tested together over the whole team (Benjamini-Hochberg), so that a team where nobody
+stands out hears so. A thing once chosen stays until the standard is met; only then may another follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.management.book import Book, NotRecorded
+from analysis.management.gaps import CONVERSIONS, RepWeeks, candidates, conversion_gaps, rate_gaps, rep_weeks_by_kind
+from analysis.models.multiplicity import benjamini_hochberg
+
+FALSE_SHARE = 0.05  # of the things named, at most this share may be noise
+MATERIAL = -0.2  # a thing is at least a fifth below the peers
+NEARLY = -0.1  # the standard is met within a tenth of the peers' level
+MET_WEEKS = 8
+NEW, OPEN, MET, NONE, FEW = "new", "open", "met", "none stands out", "too few peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What one rep works on, and since when; target: the peers' level when it was chosen."""
+
+    metric: str
+    since: pd.Timestamp
+    target: float
+
+
+def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp) -> pd.DataFrame:
+    """Every candidate gap at the end of a month: metric, rep_id, team_id, value, peers, gap, conf_low, conf_high,
+    p_behind, relative (gap as a share of the peers' level), money_per_week (of closing it; blank where not known)."""
+    last = int(np.searchsorted(panel.weeks, month_end - pd.Timedelta(days=6), side="right")) - 1
+    parts = []
+    backed = {team: candidates(book, list(panel.counts), book.findings, team) for team in _team_names(panel)}
+    for kind in sorted({kind for kinds in backed.values() for kind in kinds}):
+        found = rate_gaps(panel, kind, last)
+        if len(found):
+            money = found["team_id"].map({team: kinds.get(kind) for team, kinds in backed.items()})
+            found = found.assign(metric=kind, money_per_week=-found["gap"] * money.astype(float))
+            parts.append(found.loc[money.notna()])
+    then = book if month_end >= book.as_of else book.rewind(month_end)
+    for step in CONVERSIONS:
+        conversions = conversion_gaps(then, step)
+        if not isinstance(conversions, NotRecorded) and len(conversions):
+            parts.append(conversions.assign(metric=step, money_per_week=np.nan))
+    if not parts:
+        return pd.DataFrame(columns=["metric", "rep_id", "team_id", "gap", "p_behind", "relative"])
+    frame = pd.concat(parts, ignore_index=True)
+    frame["relative"] = frame["gap"] / frame["peers"].where(frame["peers"] > 0)
+    return frame
+
+
+def _team_names(panel: RepWeeks) -> list[str]:
+    return sorted({team for team in panel.team_id if isinstance(team, str)})
+
+
+def one_thing(book: Book, months: int = 6) -> pd.DataFrame:
+    """One row per rep and month, for the last `months` complete months.
+
+    Columns: rep_id, team_id, month (its last day), thing (metric, blank = none), status (`new`, `open`, `met`,
+    `none stands out`, `too few peers`), since, value, peers, gap, conf_low, conf_high (95 %), relative, q_value,
+    money_per_week, sentence. Teams of fewer than `policy.min_group` reps are not compared.
+    """
+    panel = rep_weeks_by_kind(book)
+    ends = _month_ends(book.as_of, months)
+    held: dict[str, Thing] = {}
+    rows: list[dict[str, object]] = []
+    for end in ends:
+        found = _with_q(gaps_at(book, panel, end))
+        rows += _month(book, panel, found, held, end)
+    frame = pd.DataFrame(rows)
+    return (
+        frame
+        if frame.empty
+        else frame.sort_values(["team_id", "rep_id", "month"], kind="stable").reset_index(drop=True)
+    )
+
+
+def _month_ends(as_of: pd.Timestamp, months: int) -> list[pd.Timestamp]:
+    """Ends of the last complete months, oldest first."""
+    last = as_of + pd.Timedelta(days=1)
+    ends = pd.date_range(end=last, periods=months, freq="MS", unit="us") - pd.Timedelta(days=1)
+    return [pd.Timestamp(end) for end in ends]
+
+
+def _with_q(found: pd.DataFrame) -> pd.DataFrame:
+    """Adds q_value, adjusted over all reps and candidates of a team."""
+    if found.empty:
+        return found.assign(q_value=[])
+    known = found.dropna(subset=["p_behind"]).reset_index(drop=True)
+    q = known.groupby("team_id")["p_behind"].transform(lambda p: benjamini_hochberg(p.to_numpy()))
+    return known.assign(q_value=q)
+
+
+def _month(
+    book: Book, panel: RepWeeks, found: pd.DataFrame, held: dict[str, Thing], end: pd.Timestamp
+) -> list[dict[str, object]]:
+    """One row per rep seen in the last weeks; `held` carries what each rep works on from month to month."""
+    sizes = pd.Series(panel.team_id).value_counts()
+    by_rep = {str(rep): rows for rep, rows in found.groupby("rep_id")} if len(found) else {}
+    rows = []
+    for place in _present(panel, end):
+        rep, team = str(panel.rep_id[place]), panel.team_id[place]
+        base: dict[str, object] = {"rep_id": rep, "team_id": team, "month": end, "thing": ""}
+        if sizes.get(team, 0) < book.policy.min_group:
+            rows.append({**base, "status": FEW})
+            continue
+        rows.append({**base, **_follow(book, panel, rep, by_rep.get(rep), held, end)})
+    return rows
+
+
+def _present(panel: RepWeeks, end: pd.Timestamp) -> np.ndarray:
+    recent = (panel.weeks > end - pd.Timedelta(weeks=5)) & (panel.weeks <= end)
+    here = np.nan_to_num(panel.worked[:, recent]).sum(axis=1) > 0
+    return np.flatnonzero(here & np.array([isinstance(team, str) for team in panel.team_id]))
+
+
+def _follow(
+    book: Book, panel: RepWeeks, rep: str, mine: pd.DataFrame | None, held: dict[str, Thing], end: pd.Timestamp
+) -> dict[str, object]:
+    thing = held.get(rep)
+    if thing is not None:
+        row = _row(mine, thing.metric)
+        met = _standard_met(book, panel, rep, thing, row, end)
+        if met:
+            del held[rep]
+        return _tell(book, thing, row, MET if met else OPEN)
+    chosen = _largest(mine)
+    if chosen is None:
+        return {
+            "status": NONE,
+            "sentence": "Nothing stands out: no evidence-backed gap is larger than chance explains.",
+        }
+    held[rep] = Thing(str(chosen["metric"]), end, float(chosen["peers"]))
+    return _tell(book, held[rep], chosen, NEW)
+
+
+def _row(mine: pd.DataFrame | None, metric: str) -> pd.Series | None:
+    rows = None if mine is None else mine.loc[mine["metric"] == metric]
+    return None if rows is None or rows.empty else rows.iloc[0]
+
+
+def _largest(mine: pd.DataFrame | None) -> pd.Series | None:
+    """The largest relative gap among those beyond chance and large enough to matter."""
+    if mine is None or mine.empty:
+        return None
+    sure = mine.loc[(mine["q_value"] <= FALSE_SHARE) & (mine["relative"] <= MATERIAL) & (mine["conf_high"] < 0)]
+    return None if sure.empty else sure.sort_values(["relative", "metric"], kind="stable").iloc[0]
+
+
+def _standard_met(
+    book: Book, panel: RepWeeks, rep: str, thing: Thing, row: pd.Series | None, end: pd.Timestamp
+) -> bool:
+    """The manager recorded it as met since, or the recent level lies within a tenth of the target."""
+    if book.has("coaching", "focus", "focus_met"):
+        notes = book.frame("coaching")
+        mine = notes.loc[(notes["rep_id"] == rep) & (notes["focus"] == thing.metric)]
+        mine = mine.loc[(mine["occurred_on"] > thing.since) & (mine["occurred_on"] <= end)]
+        if mine["focus_met"].fillna(False).any():
+            return True
+    if thing.metric not in panel.counts:
+        return row is not None and float(row["relative"]) > NEARLY
+    place = int(np.flatnonzero(panel.rep_id == rep)[0])
+    recent = (panel.weeks > end - pd.Timedelta(weeks=MET_WEEKS)) & (panel.weeks <= end)
+    worked = np.nan_to_num(panel.worked[place, recent]).sum()
+    return bool(worked > 0 and panel.counts[thing.metric][place, recent].sum() / worked >= (1 + NEARLY) * thing.target)
+
+
+def _tell(book: Book, thing: Thing, row: pd.Series | None, status: str) -> dict[str, object]:
+    out: dict[str, object] = {"thing": thing.metric, "status": status, "since": thing.since}
+    name = CONVERSIONS.get(thing.metric, thing.metric.replace("_", " "))
+    if row is None:
+        return {**out, "sentence": f"{name.capitalize()}: too few cases this month to measure the gap again."}
+    for column in ("value", "peers", "gap", "conf_low", "conf_high", "relative", "q_value", "money_per_week"):
+        out[column] = float(row[column])
+    return {**out, "sentence": _sentence(book, name, row, status, thing.metric in CONVERSIONS)}
+
+
+def _sentence(book: Book, name: str, row: pd.Series, status: str, is_share: bool) -> str:
+    form = (lambda x: f"{100 * x:.0f} %") if is_share else (lambda x: f"{x:.1f} a week")
+    low, high = form(row["conf_low"]), form(row["conf_high"])
+    text = f"{name.capitalize()}: {form(row['value'])} against {form(row['peers'])} of the peers"
+    text += f" (gap between {low} and {high})."
+    if status == MET:
+        return text + " The standard is met."
+    if pd.notna(row["money_per_week"]) and row["money_per_week"] > 0:
+        text += f" Closing it goes with about {book.currency} {row['money_per_week']:,.0f} more revenue a week."
+    return text

@@ -1,0 +1,180 @@
+"""Gaps between each rep and the team's other reps, in activities that the evidence backs and in conversions.
+
+A gap is measured against the mean of the peers, with an interval from the rep's own week-to-week (or deal-to-deal)
+variation, and a one-sided p-value for "behind the peers". Nothing here chooses: coaching does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.calendars import monday_of
+from analysis.management.book import Book, NotRecorded
+from analysis.management.funnel_cases import step_cases
+from analysis.management.intervals import Floats
+from analysis.management.records import attempts, worked_weeks
+from analysis.management.survival import OPEN, conversion
+from analysis.management.targets import lever_effect
+
+RATE_WEEKS = 26
+CONVERSION_WEEKS = 52
+CONVERSIONS = {"opportunity_to_won": "deals won per opportunity", "attempt_to_connect": "meaningful share of attempts"}
+
+
+@dataclass(frozen=True, slots=True)
+class RepWeeks:
+    """Weekly attempts by rep: counts[kind] and worked are reps x weeks; NaN before joining and after leaving."""
+
+    rep_id: np.ndarray
+    team_id: np.ndarray
+    weeks: pd.DatetimeIndex
+    worked: Floats
+    counts: dict[str, Floats]
+    meaningful: Floats | None
+
+
+def rep_weeks_by_kind(book: Book) -> RepWeeks:
+    """Attempts and worked weeks of every rep, as matrices over complete weeks."""
+    grid = worked_weeks(book)
+    worked = grid.pivot(index="rep_id", columns="week", values="worked_share")
+    weeks = pd.DatetimeIndex(worked.columns)
+    rows = attempts(book)
+    week = monday_of(rows["occurred_on"])
+    place = np.column_stack([worked.index.get_indexer(rows["rep_id"]), weeks.get_indexer(week)])
+    inside = (place >= 0).all(axis=1)
+    code, kinds = pd.factorize(rows["kind"].to_numpy()[inside], sort=True)
+    cell = (code * worked.shape[0] + place[inside, 0]) * worked.shape[1] + place[inside, 1]
+    size = len(kinds) * worked.size
+    cube = np.bincount(cell, minlength=size).reshape(len(kinds), *worked.shape).astype(float)
+    meaningful = None
+    if book.has("activities", "is_meaningful"):
+        good = rows["is_meaningful"].fillna(False).to_numpy(dtype=float)[inside]
+        meaningful = np.bincount(cell, weights=good, minlength=size).reshape(cube.shape).sum(axis=0)
+    team = book.frame("reps").set_index("rep_id")["team_id"].reindex(worked.index).to_numpy()
+    counts = {str(kind): cube[number] for number, kind in enumerate(kinds)}
+    return RepWeeks(worked.index.to_numpy(), team, weeks, worked.to_numpy(dtype=float), counts, meaningful)
+
+
+def candidates(book: Book, kinds: list[str], findings: pd.DataFrame | None, team_id: str) -> dict[str, float]:
+    """Kinds that the study grades A or B for this team or the company, with the money of one more."""
+    effects = {kind: lever_effect(findings, team_id, kind) for kind in kinds}
+    return {kind: effect.money for kind, effect in effects.items() if not isinstance(effect, str)}
+
+
+def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -> pd.DataFrame:
+    """Gap in weekly attempts of one kind over the `window` weeks that end with column `last`.
+
+    Returns rep_id, team_id, value (per worked week), peers (mean of the others in the team), gap, conf_low, conf_high,
+    p_behind. Teams with fewer than three such reps are left out, as are reps who worked less than half of the window.
+    """
+    span = slice(max(last - window + 1, 0), last + 1)
+    counts, worked = panel.counts[kind][:, span], np.nan_to_num(panel.worked[:, span])
+    enough = (worked.sum(axis=1) >= worked.shape[1] / 2) & (worked[:, -1:].sum(axis=1) >= 0)
+    parts = [
+        _team_gaps(panel.rep_id[rows], team, counts[rows], worked[rows])
+        for team, rows in _teams(panel.team_id, enough)
+        if len(rows) >= 3
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _teams(team_id: np.ndarray, keep: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    rows = np.flatnonzero(keep)
+    return [(str(team), rows[team_id[rows] == team]) for team in pd.unique(team_id[rows]) if isinstance(team, str)]
+
+
+def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats) -> pd.DataFrame:
+    weeks = worked.sum(axis=1)
+    rate = counts.sum(axis=1) / weeks
+    phi, freedom = _dispersion(counts, worked, rate)
+    # Variance of a mean of counts that spread phi times their mean (persistence included); an idle rep borrows
+    # half a count so that zero does not look certain.
+    variance = phi * np.maximum(rate, 0.5 / weeks) / weeks
+    reps = len(rate)
+    peers = (rate.sum() - rate) / (reps - 1)
+    error = np.sqrt(variance + (variance.sum() - variance) / (reps - 1) ** 2)
+    return _judged(rep_id, team, rate, peers, error, freedom)
+
+
+def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, float]:
+    """Long-run variance of weekly counts as a multiple of their mean, pooled over the team, and its degrees of freedom.
+
+    Residuals are taken from rep level times the team's week; the first eight autocorrelations (Bartlett weights) carry
+    persistence.
+    """
+    expected = rate[:, None] * worked
+    week = np.where(expected.sum(axis=0) > 0, counts.sum(axis=0) / np.maximum(expected.sum(axis=0), 1e-9), 1.0)
+    mean = expected * week
+    scaled = np.where(mean > 0, (counts - mean) / np.sqrt(np.maximum(mean, 1e-9)), 0.0)
+    reps, weeks = counts.shape
+    cells = float((mean > 0).sum())
+    # Rep levels and week factors were fitted: that many degrees of freedom are gone.
+    freedom = max(cells - reps - weeks + 1, 1.0)
+    base = (scaled**2).sum() / freedom
+    depth = min(8, weeks // 4)
+    rho = [(scaled[:, lag:] * scaled[:, :-lag]).sum() / max((scaled**2).sum(), 1e-9) for lag in range(1, depth + 1)]
+    # Residuals about a fitted level look less persistent than the counts are, by about 1 / weeks per lag.
+    long_run = 1 + 2 * sum((1 - lag / (depth + 1)) * max(r + 1.5 / weeks, 0.0) for lag, r in enumerate(rho, start=1))
+    return max(base * long_run, 1.0), max(freedom / long_run**2, 3.0)
+
+
+def conversion_gaps(book: Book, step: str, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame | NotRecorded:
+    """Gap in a conversion of the funnel between each rep and the other reps of the team together; see `rate_gaps`."""
+    cases = step_cases(book, step, book.as_of - pd.Timedelta(weeks=weeks))
+    if isinstance(cases, NotRecorded):
+        return cases
+    keys = ["team_id", "rep_id"]
+    if "weight" in cases:
+        found = _shares(cases, keys)
+    else:
+        ended = cases.loc[cases["end"] != OPEN, "days"]
+        horizon = float(ended.quantile(0.95)) if len(ended) else 0.0
+        found = conversion(cases, keys, horizon)
+    found = found.loc[found["effective_n"] >= 5]
+    parts = [_share_gaps(str(team), rows) for team, rows in found.groupby("team_id", sort=True) if len(rows) >= 3]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _shares(cases: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Shares of rep-week counts with the number of attempts divided by the spread between weeks, pooled by team."""
+    sums = cases.groupby(keys)[["reached", "weight"]].sum()
+    share = (sums["reached"] / sums["weight"]).rename("conversion")
+    rows = cases.merge(share.reset_index(), on=keys)
+    spread = rows["weight"] * rows["conversion"] * (1 - rows["conversion"])
+    rows["chi"] = (rows["reached"] - rows["weight"] * rows["conversion"]) ** 2
+    team = rows.assign(spread=spread).groupby("team_id")[["chi", "spread"]].sum()
+    design = (team["chi"] / team["spread"].clip(lower=1e-9)).clip(lower=1.0)
+    out = sums.join(share).reset_index()
+    return out.assign(effective_n=out["weight"] / out["team_id"].map(design))
+
+
+def _share_gaps(team: str, rows: pd.DataFrame) -> pd.DataFrame:
+    share, n = rows["conversion"].to_numpy(dtype=float), rows["effective_n"].to_numpy(dtype=float)
+    wins = share * n
+    others_n = n.sum() - n
+    peers = (wins.sum() - wins) / others_n
+    # Agresti & Caffo (2000): one success and one failure more in each group keep the interval honest at small n.
+    p1, p2 = (wins + 1) / (n + 2), (peers * others_n + 1) / (others_n + 2)
+    error = np.sqrt(p1 * (1 - p1) / (n + 2) + p2 * (1 - p2) / (others_n + 2))
+    return _judged(rows["rep_id"].to_numpy(), team, share, peers, error, np.inf, p1 - p2)
+
+
+def _judged(
+    rep_id: np.ndarray,
+    team: str,
+    value: Floats,
+    peers: Floats,
+    error: Floats,
+    freedom: float,
+    centre: Floats | None = None,
+) -> pd.DataFrame:
+    gap = value - peers if centre is None else centre
+    half = stats.t.ppf(0.975, freedom) * error
+    columns = {"rep_id": rep_id, "team_id": team, "value": value, "peers": peers, "gap": value - peers}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        behind = stats.t.cdf(gap / error, freedom)
+    return pd.DataFrame({**columns, "conf_low": gap - half, "conf_high": gap + half, "p_behind": behind})

@@ -1,0 +1,121 @@
+"""What managers do, and what their coaching goes with: activity per manager, attainment by how much they coach."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.management.book import Book, NotRecorded
+from analysis.management.intervals import mean_by, poisson
+from analysis.management.ramp import SUPPRESSED
+from analysis.management.records import won_credit, worked_weeks
+
+COACHING = {
+    "field_day": ("Field days", "per rep and month"),
+    "call_review": ("Calls reviewed", "per rep and month"),
+    "email_review": ("E-mails reviewed", "per rep and month"),
+    "one_to_one": ("One-to-ones", "per rep and week"),
+    "training": ("Trainings", "per rep and month"),
+}
+_WEEKS_PER_MONTH = 365.25 / 12 / 7
+
+
+def manager_weeks(book: Book) -> pd.DataFrame:
+    """worked_weeks with `manager_id` of that week (memberships rule over reps.manager_id)."""
+    weeks = worked_weeks(book)
+    if book.has("memberships", "manager_id"):
+        spells = book.frame("memberships")[["rep_id", "manager_id", "valid_from"]]
+        spells = spells.assign(valid_from=spells["valid_from"].astype(weeks["week"].dtype)).sort_values("valid_from")
+        return pd.merge_asof(weeks.sort_values("week"), spells, left_on="week", right_on="valid_from", by="rep_id")
+    return weeks.assign(manager_id=weeks["rep_id"].map(book.frame("reps").set_index("rep_id").get("manager_id")))
+
+
+def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
+    """Coaching per manager and kind over the last `weeks` weeks.
+
+    Columns: manager_id, kind, title, unit, sessions, reps, rep_weeks, value, conf_low, conf_high (95 %, exact
+    Poisson: the pace behind the count). A kind that a manager never did has value 0: the table is recorded.
+    """
+    gap = book.need("coaching")
+    if gap is None and not (book.has("memberships", "manager_id") or book.has("reps", "manager_id")):
+        gap = NotRecorded(("reps.manager_id", "memberships.manager_id"))
+    if gap:
+        return gap
+    since = book.as_of - pd.Timedelta(weeks=weeks)
+    frame = manager_weeks(book)
+    frame = frame.loc[frame["week"] > since].dropna(subset=["manager_id"])
+    base = frame.groupby("manager_id").agg(reps=("rep_id", "nunique"), rep_weeks=("worked_share", "sum")).reset_index()
+    done = book.frame("coaching")
+    counts = done.loc[done["occurred_on"] > since].groupby(["manager_id", "kind"], observed=True).size()
+    out = base.merge(pd.DataFrame({"kind": list(COACHING)}), how="cross")
+    keys = pd.MultiIndex.from_frame(out[["manager_id", "kind"]])
+    out["sessions"] = counts.reindex(keys).fillna(0).to_numpy(dtype=int)
+    scale = np.where(out["kind"] == "one_to_one", 1.0, _WEEKS_PER_MONTH)
+    exposure = out["rep_weeks"].clip(lower=0.2) / scale
+    low, high = poisson(out["sessions"], exposure)
+    out = out.assign(value=out["sessions"] / exposure, conf_low=low, conf_high=high)
+    titles = {kind: title for kind, (title, _) in COACHING.items()}
+    units = {kind: unit for kind, (_, unit) in COACHING.items()}
+    out.insert(2, "title", out["kind"].map(titles))
+    out.insert(3, "unit", out["kind"].map(units))
+    return out
+
+
+def attainment(book: Book) -> pd.DataFrame | NotRecorded:
+    """Quota attainment of every rep and complete quota period: rep_id, period_start, period_end, quota, booked, share."""
+    if gap := book.need("quotas"):
+        return gap
+    quotas = book.frame("quotas")
+    quotas = quotas.loc[(quotas["level"] == "rep") & (quotas["period_end"] <= book.as_of + pd.Timedelta(days=1))]
+    opening = book.frame("activities")["occurred_on"].min()
+    quotas = quotas.loc[(quotas["period_start"] >= opening) & (quotas["amount"] > 0)].reset_index(drop=True)
+    if quotas.empty:
+        return NotRecorded(("quotas (no rep quota period is complete)",))
+    won = won_credit(book)[["rep_id", "closed_on", "credit"]]
+    rows = quotas.reset_index(names="row").merge(won, left_on="owner_id", right_on="rep_id")
+    inside = (rows["closed_on"] >= rows["period_start"]) & (rows["closed_on"] < rows["period_end"])
+    booked = rows.loc[inside].groupby("row")["credit"].sum().reindex(quotas.index).fillna(0.0)
+    out = quotas[["owner_id", "period_start", "period_end", "amount"]]
+    out = out.rename(columns={"owner_id": "rep_id", "amount": "quota"})
+    return out.assign(booked=booked, share=booked / out["quota"])
+
+
+def attainment_by_quartile(book: Book) -> pd.DataFrame | NotRecorded:
+    """Quota attainment of the reps of managers who coach least (quartile 1) to most (4).
+
+    Managers are sorted by sessions per rep-week over all recorded time; the manager is the unit of the interval.
+    Columns: quartile, managers, reps, sessions_per_rep_month, value (mean of the managers' mean attainment),
+    conf_low, conf_high (95 %), note. Quartiles of fewer than `policy.min_group` reps are suppressed. It describes:
+    managers may coach more where it goes badly, or have time for it where it goes well.
+    """
+    shares = attainment(book)
+    load = _load(book)
+    if isinstance(shares, NotRecorded):
+        return shares
+    if isinstance(load, NotRecorded):
+        return load
+    if len(load) < 4:
+        return NotRecorded((f"coaching (of {len(load)} managers; quartiles need four)",))
+    frame = manager_weeks(book).dropna(subset=["manager_id"])
+    main = frame.groupby(["rep_id", "manager_id"]).size().reset_index(name="weeks")
+    main = main.sort_values("weeks", kind="stable").drop_duplicates("rep_id", keep="last")
+    rows = shares.merge(main[["rep_id", "manager_id"]], on="rep_id").merge(load, on="manager_id")
+    by_manager = rows.groupby(["quartile", "manager_id"], observed=True)["share"].mean().reset_index()
+    out = mean_by(by_manager, ["quartile"], "share").rename(columns={"n": "managers"})
+    out["reps"] = out["quartile"].map(rows.groupby("quartile", observed=True)["rep_id"].nunique())
+    out["sessions_per_rep_month"] = out["quartile"].map(load.groupby("quartile", observed=True)["load"].mean())
+    small = out["reps"] < book.policy.min_group
+    out.loc[small, ["value", "conf_low", "conf_high", "sessions_per_rep_month"]] = np.nan
+    out["note"] = np.where(small, SUPPRESSED.format(book.policy.min_group), "")
+    return out
+
+
+def _load(book: Book) -> pd.DataFrame | NotRecorded:
+    """Sessions per rep-month by manager, and the quartile among managers."""
+    activity = manager_activity(book, weeks=10_000)
+    if isinstance(activity, NotRecorded):
+        return activity
+    sums = activity.groupby("manager_id").agg(sessions=("sessions", "sum"), rep_weeks=("rep_weeks", "first"))
+    load = (sums["sessions"] / sums["rep_weeks"].clip(lower=0.2) * _WEEKS_PER_MONTH).rename("load").reset_index()
+    rank = load["load"].rank(method="first")
+    return load.assign(quartile=np.ceil(4 * rank / len(load)).astype(int))

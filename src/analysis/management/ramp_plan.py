@@ -1,0 +1,96 @@
+"""The first months' activity plan: what new reps who ramped did week by week, and whether early activity goes with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.calendars import monday_of
+from analysis.errors import Refused
+from analysis.management.book import Book
+from analysis.management.intervals import mean_by
+from analysis.management.ramp import BINS, SUPPRESSED, Ramp, rep_weeks
+from analysis.management.records import attempts
+from analysis.management.survival import EVENT
+
+MIN_EVENTS = 10  # events per tested activity below which no hazard ratio is estimated
+
+
+def activity_plan(book: Book, found: Ramp) -> pd.DataFrame:
+    """Attempts per worked week by kind and tenure, of new reps who reached quota pace sooner than most, and others.
+
+    Columns: kind, from_week, to_week, group (`ramped` = at pace within the median time of those who got there,
+    `others` = watched for as long without), value, conf_low, conf_high (95 %, reps as units), n, note. Groups of
+    fewer than `policy.min_group` reps are suppressed.
+    """
+    hires = found.hires
+    at_pace = hires.loc[hires["pace_end"] == EVENT, "pace_days"]
+    limit = at_pace.median() if len(at_pace) else np.nan
+    fast = (hires["pace_end"] == EVENT) & (hires["pace_days"] <= limit)
+    known = hires.loc[fast | (hires["pace_days"] > limit)]
+    group = np.where(fast.loc[known.index], "ramped", "others")
+    rates = _rates(book, known.assign(group=group))
+    if rates.empty:
+        return pd.DataFrame(columns=["kind", "from_week", "group", "value"])
+    out = mean_by(rates, ["kind", "bin", "group"], "rate")
+    small = out["n"] < book.policy.min_group
+    out.loc[small, ["value", "conf_low", "conf_high"]] = np.nan
+    ends = np.append(BINS[1:], np.inf)
+    out = out.assign(from_week=BINS[out["bin"]], to_week=ends[out["bin"]])
+    out["note"] = np.where(small, SUPPRESSED.format(book.policy.min_group), "")
+    return out.drop(columns="bin")
+
+
+def _rates(book: Book, hires: pd.DataFrame) -> pd.DataFrame:
+    """One row per new rep, tenure bin and kind: attempts per worked week."""
+    weeks = rep_weeks(book).merge(hires[["rep_id", "hired_on", "group"]], on="rep_id")
+    tenure = (weeks["week"] - weeks["hired_on"]).dt.days / 7
+    weeks = weeks.assign(bin=np.digitize(tenure, BINS) - 1).loc[(tenure >= 0) & (tenure < BINS[-1])]
+    worked = weeks.groupby(["rep_id", "group", "bin"])["worked_share"].sum()
+    worked = worked.loc[worked > 0].reset_index()
+    rows = attempts(book)
+    rows = rows.loc[rows["rep_id"].isin(hires["rep_id"]), ["rep_id", "kind", "occurred_on"]]
+    rows = rows.assign(week=monday_of(rows["occurred_on"])).merge(
+        weeks[["rep_id", "week", "bin"]], on=["rep_id", "week"]
+    )
+    counts = rows.groupby(["rep_id", "bin", "kind"], observed=True).size().rename("count").reset_index()
+    grid = worked.merge(pd.DataFrame({"kind": sorted(rows["kind"].unique())}), how="cross")
+    grid = grid.merge(counts, on=["rep_id", "bin", "kind"], how="left").fillna({"count": 0})
+    return grid.assign(rate=grid["count"] / grid["worked_share"])
+
+
+def early_activity(book: Book, found: Ramp, weeks: int = 8) -> pd.DataFrame:
+    """Does more activity in the first weeks go with an earlier first deal? Cox regression from a landmark.
+
+    Only reps still waiting at the end of week `weeks` are followed from there, so that nobody's activity is counted
+    after the deal it should explain. One joint fit; per kind: kind, hazard_ratio per one more a week, conf_low,
+    conf_high (95 %), p_value, n, events. Raises Refused below ten first deals per kind.
+    """
+    from statsmodels.duration.hazard_regression import PHReg
+
+    start = weeks * 7
+    hires = found.hires.loc[found.hires["first_deal_days"] > start]
+    rates = _first_weeks(book, hires, weeks)
+    rates = rates.loc[:, rates.std() > 0]
+    events = int((hires["first_deal_end"] == EVENT).sum())
+    if events < MIN_EVENTS * max(rates.shape[1], 1):
+        raise Refused(
+            f"{events} first deals after week {weeks}; {MIN_EVENTS} per activity kind are needed "
+            f"({MIN_EVENTS * rates.shape[1]}) to tell whether early activity goes with an earlier first deal"
+        )
+    time, status = hires["first_deal_days"].to_numpy() - start, (hires["first_deal_end"] == EVENT).to_numpy()
+    fit = PHReg(time, rates.to_numpy(), status=status.astype(int), ties="efron").fit()
+    bounds = np.exp(fit.conf_int())
+    columns = {"kind": rates.columns, "hazard_ratio": np.exp(fit.params), "conf_low": bounds[:, 0]}
+    return pd.DataFrame(
+        {**columns, "conf_high": bounds[:, 1], "p_value": fit.pvalues, "n": len(hires), "events": events}
+    )
+
+
+def _first_weeks(book: Book, hires: pd.DataFrame, weeks: int) -> pd.DataFrame:
+    """Attempts a week per kind (columns) in the first weeks of each new rep (rows, in the order of hires)."""
+    rows = attempts(book)
+    rows = rows.merge(hires[["rep_id", "hired_on"]], on="rep_id")
+    early = (rows["occurred_on"] - rows["hired_on"]).dt.days.between(0, 7 * weeks - 1)
+    counts = rows.loc[early].groupby(["rep_id", "kind"], observed=True).size().unstack(fill_value=0)
+    return counts.reindex(hires["rep_id"]).fillna(0.0) / weeks
