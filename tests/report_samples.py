@@ -109,7 +109,7 @@ def report_blocks(
         blocks.Group((figures.volume(volume, source=source), figures.funnel(steps, source=source))),
         blocks.Section("Which activities go with revenue here", "After how long, how sure, and how much is borrowed."),
         figures.effects(rows, currency="EUR", source=source),
-        figures.delay(kernel(), "demo", currency="EUR", mean_lag_weeks=4.1, source=source),
+        figures.delay(kernel(), "demo", currency="EUR", mean_lag=4.1, source=source),
         *(cards.evidence_card(row, currency="EUR") for row in rows.to_dict("records")),
         blocks.Section("One thing per rep"),
         people,

@@ -1,18 +1,19 @@
 """The evidence card of one activity: its findings row in words, check by check.
 
-Reads only the columns of findings.csv, so that a card can be made of any findings file; checks a row does not carry
-are said to be "not run", never left out.
+Made from the columns of findings.csv; the checks come from the study's own table of checks where it is at hand, else
+from the columns. A check that was not made is said to be "not run", never left out.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from analysis import words
 from analysis.reporting.blocks import Card, Check, grade_mark
 
-PLACEBO_LEVEL = 0.10
-OUT_OF_SAMPLE_LEVEL = 0.05
-STAGE_MARKERS = ("proposal", "quote", "contract")
+VETO_LEVEL = 0.10
+CLAIM_LEVEL = 0.05
 
 
 def evidence_card(
@@ -20,24 +21,24 @@ def evidence_card(
     *,
     currency: str | None = None,
     period: str = "week",
-    stage_marker: bool | None = None,
+    checks: pd.DataFrame | None = None,
     change_mind: str = "",
-    extra_checks: tuple[Check, ...] = (),
     locale: str = "en",
 ) -> Card:
     """The card of one findings row.
 
-    stage_marker: whether the activity follows an advanced deal; None: by its name (proposals, quotes, contracts).
-    change_mind: what would change the verdict; empty: said from the grade. extra_checks are listed after the row's own.
+    checks: the activity's checks as evidence.details.check_frame gives them (check, measured, limit, passed); None:
+    those that the row's own columns allow. change_mind: what would change the verdict; empty: said from the grade.
     """
     kind, grade = str(row["activity"]), str(row["grade"])
-    marker = kind in STAGE_MARKERS if stage_marker is None else stage_marker
+    listed = _listed(checks, locale) if checks is not None and len(checks) else _from_columns(row, locale)
+    marker = checks is not None and bool(((checks["check"] == "marker") & (checks["passed"] == False)).any())  # noqa: E712
     return Card(
         heading=words.capital(words.kinds_name(kind, locale=locale)),
         mark=grade_mark(grade, locale=locale),
         sentence=words.finding_sentence(row, currency=currency, period=period, locale=locale),
         facts=_facts(row, currency, period, locale),
-        checks=(*_checks(row, locale), *extra_checks),
+        checks=() if grade == "X" else listed,
         reason=str(row.get("reason") or words.grade_meaning(grade, locale=locale)),
         change_mind=change_mind or words.text(f"change_mind.{grade}", locale=locale),
         warning=words.text("page.stage_marker", locale=locale) if marker else "",
@@ -85,22 +86,31 @@ def _effect(row: Mapping[str, Any], currency: str | None, locale: str) -> str:
     return words.text("card.effect_range", dict(zip(("value", "low", "high"), shown, strict=True)), locale=locale)
 
 
-def _checks(row: Mapping[str, Any], locale: str) -> tuple[Check, ...]:
-    def passed(key: str, above: bool, level: float) -> bool | None:
-        if not words.is_known(row.get(key)):
-            return None
-        return bool(row[key] > level) if above else bool(row[key] <= level)
+def _listed(checks: pd.DataFrame, locale: str) -> tuple[Check, ...]:
+    """The study's own checks; one that texts/*.toml does not name is shown by its identifier."""
+    made = []
+    for name, passed in zip(checks["check"], checks["passed"], strict=True):
+        verdict = None if passed is None or passed != passed else bool(passed)
+        made.append(check(str(name), verdict, locale=locale))
+    return tuple(made)
 
+
+def _from_columns(row: Mapping[str, Any], locale: str) -> tuple[Check, ...]:
+    def below(key: str, level: float) -> bool | None:
+        return bool(row[key] <= level) if words.is_known(row.get(key)) else None
+
+    placebo, reverse = below("placebo_p", VETO_LEVEL), below("reverse_p", VETO_LEVEL)
     verdicts = {
-        "chance": passed("q_value", False, 0.05),
-        "future": passed("placebo_p", True, PLACEBO_LEVEL),
-        "reverse": passed("reverse_p", True, PLACEBO_LEVEL),
-        "unseen": passed("oos_p", False, OUT_OF_SAMPLE_LEVEL),
+        "counted": below("q_value", CLAIM_LEVEL),
+        "placebo": None if placebo is None else not placebo,
+        "reverse": None if reverse is None else not reverse,
+        "forecast": below("oos_p", CLAIM_LEVEL),
     }
-    return tuple(check(f"check.{name}", verdict, locale=locale) for name, verdict in verdicts.items())
+    return tuple(check(name, verdict, locale=locale) for name, verdict in verdicts.items())
 
 
-def check(key: str, passed: bool | None, *, found: str = "", locale: str = "en") -> Check:
-    """A check of texts/*.toml with its verdict as a word."""
+def check(name: str, passed: bool | None, *, found: str = "", locale: str = "en") -> Check:
+    """A check by its name in texts/*.toml, with its verdict as a word."""
+    said = words.text(f"check.{name}", locale=locale) if words.has(f"check.{name}", locale) else name.replace("_", " ")
     word = "status.not_run" if passed is None else "status.passed" if passed else "status.not_passed"
-    return Check(words.text(key, locale=locale), passed, found, words.text(word, locale=locale))
+    return Check(said, passed, found, words.text(word, locale=locale))

@@ -59,7 +59,7 @@ def csv_bytes(frame: pd.DataFrame, fields: Sequence[Field] | None = None) -> byt
 
 
 def _csv_cell(value: Any) -> Any:
-    if value is None or value != value or value is pd.NaT:
+    if pd.isna(value):
         return ""
     if isinstance(value, str):
         return words.spreadsheet_text(value)
@@ -142,7 +142,7 @@ def _sheet(sheet: Any, frame: pd.DataFrame, fields: Sequence[Field], formats: Ma
 
 
 def _xlsx_cell(sheet: Any, row: int, column: int, value: Any, formats: Mapping[str, Any]) -> None:
-    if value is None or value is pd.NaT or value != value:
+    if pd.isna(value):
         return
     if isinstance(value, str):
         sheet.write_string(row, column, value[:_CELL_TEXT])

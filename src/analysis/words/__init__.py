@@ -15,7 +15,6 @@ from analysis.words.names import (
     outcome_name,
 )
 from analysis.words.numbers import (
-    WEEKS_PER_MONTH,
     compact,
     count,
     date,
@@ -33,7 +32,6 @@ from analysis.words.numbers import (
 
 __all__ = [
     "GRADES",
-    "WEEKS_PER_MONTH",
     "capital",
     "compact",
     "count",

@@ -13,7 +13,6 @@ from typing import Literal, TypeGuard
 from analysis.words.catalogue import DEFAULT_LOCALE, entry, plural, text
 
 MINUS = "\N{MINUS SIGN}"
-WEEKS_PER_MONTH = 365.25 / 7 / 12
 
 
 def is_known(value: object) -> TypeGuard[float]:
@@ -141,7 +140,7 @@ def delay(from_: float, to: float, *, period: str = "week", locale: str = DEFAUL
 
 
 def mean_delay(
-    mean_lag_weeks: float,
+    mean_lag: float,
     *,
     period: str = "week",
     first: float | None = None,
@@ -150,12 +149,11 @@ def mean_delay(
 ) -> str:
     """The mean delay, give or take one period, kept inside the tested window `first`..`last`.
 
-    One period each way, because the mean delay of what is claimed is known to about half a week either side.
-    A monthly panel says months: `mean_lag_weeks` is in weeks whatever the panel's period.
+    All in the panel's periods ('week' or 'month'). One period each way, because the mean delay of what is claimed is
+    known to about half a week either side.
     """
-    centre = mean_lag_weeks / (WEEKS_PER_MONTH if period == "month" else 1.0)
-    low, high = round(centre) - 1, round(centre) + 1
-    low = max(low, round(first) if is_known(first) else 0)
+    low = max(round(mean_lag) - 1, round(first) if is_known(first) else 0)
+    high = round(mean_lag) + 1
     high = min(high, round(last)) if is_known(last) else high
     return delay(low, max(low, high), period=period, locale=locale)
 

@@ -17,7 +17,7 @@ def delay(
     *,
     outcome: str = "revenue",
     currency: str | None = None,
-    mean_lag_weeks: float | None = None,
+    mean_lag: float | None = None,
     period: str = "week",
     source: str = "",
     locale: str = "en",
@@ -25,16 +25,16 @@ def delay(
     """The estimate of every week after one extra activity, with its band and its mean delay.
 
     kernel: one row a week (or month): `lag` (periods after the activity), `estimate`, `conf_low`, `conf_high`, in
-    currency, or as shares of the outcome where `currency` is None. mean_lag_weeks None: the title says that the
+    currency, or as shares of the outcome where `currency` is None. mean_lag: in the same periods; None: the title says that the
     delay is not established, and nothing is drawn in the accent colour.
     """
     base.require(kernel, ["lag", "estimate", "conf_low", "conf_high"], "delay")
     frame = kernel.sort_values("lag")
     write = base.amount(currency, as_share=currency is None, locale=locale)
-    canvas = _draw(frame, mean_lag_weeks, period, currency is None, locale)
+    canvas = _draw(frame, mean_lag, period, currency is None, locale)
     kinds = words.kinds_name(activity, locale=locale)
-    known = words.is_known(mean_lag_weeks)
-    names = _names(frame, kinds, outcome, mean_lag_weeks, period, locale)
+    known = words.is_known(mean_lag)
+    names = _names(frame, kinds, outcome, mean_lag, period, locale)
     title = words.text("figure.delay_title" if known else "figure.delay_none", names, locale=locale)
     rows = [(int(r["lag"]), [write(r[k]) for k in _VALUES]) for r in base.records(frame)]
     headers = [(words.text("table.delay", locale=locale), words.text(_axis_key(period), locale=locale))]
@@ -50,13 +50,13 @@ def delay(
 
 
 def _names(
-    frame: pd.DataFrame, kinds: str, outcome: str, mean_lag_weeks: float | None, period: str, locale: str
+    frame: pd.DataFrame, kinds: str, outcome: str, mean_lag: float | None, period: str, locale: str
 ) -> dict[str, str]:
     names = {"activities": kinds, "Activities": words.capital(kinds)}
     names["outcome"] = words.outcome_name(outcome, locale=locale)
-    if words.is_known(mean_lag_weeks):
+    if words.is_known(mean_lag):
         first, last = frame["lag"].min(), frame["lag"].max()
-        names["delay"] = words.mean_delay(mean_lag_weeks, period=period, first=first, last=last, locale=locale)
+        names["delay"] = words.mean_delay(mean_lag, period=period, first=first, last=last, locale=locale)
     return names
 
 
@@ -64,7 +64,7 @@ def _axis_key(period: str) -> str:
     return "figure.delay_axis" if period == "week" else "figure.delay_axis_month"
 
 
-def _draw(frame: pd.DataFrame, mean_lag_weeks: float | None, period: str, as_share: bool, locale: str) -> Canvas:
+def _draw(frame: pd.DataFrame, mean_lag: float | None, period: str, as_share: bool, locale: str) -> Canvas:
     canvas = Canvas(base.WIDTH, _BOTTOM + 44)
     low, high = min(0.0, frame["conf_low"].min()), max(0.0, frame["conf_high"].max())
     y = scale(low, high, _BOTTOM, _TOP)
@@ -73,16 +73,15 @@ def _draw(frame: pd.DataFrame, mean_lag_weeks: float | None, period: str, as_sha
     points = list(zip(frame["lag"].map(x), frame["estimate"].map(y), strict=True))
     upper = list(zip(frame["lag"].map(x), frame["conf_high"].map(y), strict=True))
     lower = list(zip(frame["lag"].map(x), frame["conf_low"].map(y), strict=True))
-    known = words.is_known(mean_lag_weeks)
+    known = words.is_known(mean_lag)
     canvas.area(upper + lower[::-1], "band" if known else "faint")
     canvas.line(_LEFT, y(0.0), base.WIDTH - 8, y(0.0), "ink", width=1.2)
     canvas.curve(points, "accent" if known else "grey", width=2.5)
-    if words.is_known(mean_lag_weeks):
-        mean = mean_lag_weeks / (words.WEEKS_PER_MONTH if period == "month" else 1.0)
-        at = min(max(x(mean), x(frame["lag"].min())), x(frame["lag"].max()))
+    if words.is_known(mean_lag):
+        at = min(max(x(mean_lag), x(frame["lag"].min())), x(frame["lag"].max()))
         canvas.line(at, _TOP, at, _BOTTOM, "accent", width=1.2, dash="4 3")
         label = words.text(
-            f"figure.delay_mean_{period}", {"n": words.number(mean, decimals=1, locale=locale)}, locale=locale
+            f"figure.delay_mean_{period}", {"n": words.number(mean_lag, decimals=1, locale=locale)}, locale=locale
         )
         side = "end" if at > base.WIDTH * 0.7 else "start"
         canvas.text(at + (-6 if side == "end" else 6), _TOP + 6, label, "accent", anchor=side, size=SMALL, bold=True)

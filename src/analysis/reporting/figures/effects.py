@@ -24,6 +24,7 @@ class _Row(NamedTuple):
 
 _ROW = 40.0
 _LEFT, _RIGHT = 128.0, 142.0
+_COLUMNS = ("grade", *_MONEY, *_SHARE)
 _CLAIMS = ("A", "B")
 
 
@@ -40,21 +41,15 @@ def effects(
     findings: rows of one scope with the columns of findings.csv. currency: ISO code of `effect`; None draws the
     effects as shares of the outcome instead. Rows without an estimate are listed with their grade only.
     """
-    base.require(findings, ["activity", "outcome", "grade", *_SHARE], "effects")
+    base.require(findings, ["activity", "outcome", *_COLUMNS], "effects")
     keys = _MONEY if currency and findings["effect"].notna().any() else _SHARE
-    frame = _ordered(findings, keys)
-    rows = [_row(words.capital(words.kinds_name(r["activity"], locale=locale)), r, keys) for r in base.records(frame)]
-    outcome = words.outcome_name(str(frame["outcome"].iloc[0]) if len(frame) else "revenue", locale=locale)
-    per = words.text(f"finding.per_{period}", locale=locale)
-    unit = words.text(
-        "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share",
-        {"currency": currency, "outcome": outcome, "per": per},
-        locale=locale,
-    )
+    found = sorted(base.records(findings[["activity", "outcome", *_COLUMNS]]), key=lambda r: _rank(r, keys[0]))
+    rows = [_row(words.capital(words.kinds_name(r["activity"], locale=locale)), r, keys) for r in found]
+    outcome = str(found[0]["outcome"]) if found else "revenue"
     return _forest(
         rows,
-        title=_effects_title(frame, locale),
-        axis_title=unit,
+        title=_effects_title(found, locale),
+        axis_title=_unit(keys, currency, outcome, words.text(f"finding.per_{period}", locale=locale), locale),
         note=words.text("figure.effects_note", locale=locale),
         first=words.text("table.activity", locale=locale),
         write=base.amount(currency, as_share=keys is _SHARE, locale=locale),
@@ -69,31 +64,33 @@ def teams(
     names: Mapping[str, str],
     activity: str,
     *,
+    differ: bool | None = None,
     currency: str | None = None,
+    period: str = "week",
     source: str = "",
     locale: str = "en",
 ) -> Figure:
     """Teams side by side on one activity and one scale, with intervals; overlapping teams are not ranked.
 
-    findings: team rows of findings.csv; names: team_id -> name shown. Sorted by estimate, so that the reader sees
-    the spread; the title says whether any two teams can be told apart at all.
+    findings: team rows of findings.csv; names: team_id -> name shown. differ: the study's own test of whether teams
+    differ at all (intervals that do not overlap are no such test: of many equal teams, some never overlap); None
+    leaves it open. Rows stand in the order of the estimates, so that the spread is seen.
     """
-    base.require(findings, ["team_id", "activity", "grade", *_SHARE], "teams")
-    rows_of = findings[findings["activity"] == activity]
+    base.require(findings, ["team_id", "activity", "outcome", *_COLUMNS], "teams")
+    rows_of = findings.loc[findings["activity"] == activity, ["team_id", "outcome", *_COLUMNS]]
     keys = _MONEY if currency and rows_of["effect"].notna().any() else _SHARE
-    frame = rows_of.sort_values([keys[0], "team_id"], ascending=[False, True], na_position="last", kind="stable")
-    rows = [_row(names.get(r["team_id"], r["team_id"]), r, keys) for r in base.records(frame)]
-    kinds = words.kinds_name(activity, locale=locale)
-    differ = _apart(rows)
-    unit = words.text(
-        "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share",
-        {"currency": currency, "outcome": words.outcome_name("wins", locale=locale), "per": ""},
-        locale=locale,
-    )
+    found = sorted(base.records(rows_of), key=lambda r: (_descending(r[keys[0]]), r["team_id"]))
+    key = {True: "figure.teams_differ", False: "figure.teams_same", None: "figure.teams_open"}[differ]
     return _forest(
-        rows,
-        title=words.text("figure.teams_title" if differ else "figure.teams_same", {"activities": kinds}, locale=locale),
-        axis_title=unit.strip(),
+        [_row(names.get(r["team_id"], r["team_id"]), r, keys) for r in found],
+        title=words.text(key, {"activities": words.kinds_name(activity, locale=locale)}, locale=locale),
+        axis_title=_unit(
+            keys,
+            currency,
+            str(found[0]["outcome"]) if found else "revenue",
+            words.text(f"finding.per_{period}", locale=locale),
+            locale,
+        ),
         note=words.text("figure.teams_note", locale=locale),
         first=words.text("index.team", locale=locale),
         write=base.amount(currency, as_share=keys is _SHARE, locale=locale),
@@ -104,40 +101,41 @@ def teams(
     )
 
 
+def _unit(keys: Sequence[str], currency: str | None, outcome: str, per: str, locale: str) -> str:
+    """The axis in words."""
+    key = "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share"
+    values = {"currency": currency, "outcome": words.outcome_name(outcome, locale=locale), "per": per}
+    return words.text(key, values, locale=locale)
+
+
+def _descending(value: Any) -> tuple[bool, float]:
+    """A sort key: largest first, what is not known last."""
+    return (False, -float(value)) if words.is_known(value) else (True, 0.0)
+
+
+def _rank(finding: base.Row, key: str) -> tuple[int, tuple[bool, float], str]:
+    """Claims first, then by size of the estimate; refused rows last."""
+    grade = finding["grade"]
+    return (0 if grade in _CLAIMS else 2 if grade == "X" else 1, _descending(finding[key]), finding["activity"])
+
+
 def _row(name: str, finding: base.Row, keys: Sequence[str]) -> _Row:
     value, low, high = (float(finding[k]) if words.is_known(finding[k]) else None for k in keys)
     return _Row(name, value, low, high, str(finding["grade"]))
 
 
-def _ordered(findings: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Claims first, then by size of the estimate; refused rows last."""
-    rank = findings["grade"].map({g: (0 if g in _CLAIMS else 2 if g == "X" else 1) for g in words.GRADES})
-    return (
-        findings.assign(_rank=rank)
-        .sort_values(["_rank", keys[0], "activity"], ascending=[True, False, True], kind="stable")
-        .drop(columns="_rank")
-    )
-
-
-def _effects_title(frame: pd.DataFrame, locale: str) -> str:
-    claimed = frame[frame["grade"].isin(_CLAIMS)]
-    if claimed.empty:
+def _effects_title(found: Sequence[base.Row], locale: str) -> str:
+    claimed = [r for r in found if r["grade"] in _CLAIMS]
+    if not claimed:
         return words.text("figure.effects_none", locale=locale)
-    likely = "" if (claimed["grade"] == "A").all() else "_likely"
+    likely = "" if all(r["grade"] == "A" for r in claimed) else "_likely"
     if len(claimed) > 1:
         n = words.in_words(len(claimed), locale=locale)
         return words.text(f"figure.effects_several{likely}", {"n": n}, locale=locale)
-    name = words.kinds_name(str(claimed["activity"].iloc[0]), locale=locale)
-    less = claimed["effect_relative"].iloc[0] < 0
+    name = words.kinds_name(claimed[0]["activity"], locale=locale)
+    less = words.is_known(claimed[0]["effect_relative"]) and claimed[0]["effect_relative"] < 0
     key = f"figure.effects_less{likely}" if less else "figure.effects_likely" if likely else "figure.effects_clear"
     return words.text(key, {"Activities": words.capital(name), "activities": name}, locale=locale)
-
-
-def _apart(rows: Sequence[_Row]) -> bool:
-    """Whether the intervals of any two rows do not overlap."""
-    lows = [r[2] for r in rows if r[2] is not None]
-    highs = [r[3] for r in rows if r[3] is not None]
-    return bool(lows and highs) and max(lows) > min(highs)
 
 
 def _limits(rows: Sequence[_Row]) -> tuple[float, float]:
