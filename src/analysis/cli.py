@@ -150,7 +150,7 @@ def study(
     seed: Seed = 0,
 ) -> None:
     """Which activities predict revenue: findings.csv, findings.parquet and study.json."""
-    from analysis.evidence.study import run_study, write_study
+    from analysis.evidence import run_study, write_study
     from analysis.panel import load
 
     panel = load(data, as_of=day(as_of, "--as-of"))

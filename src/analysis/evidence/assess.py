@@ -8,7 +8,16 @@ import numpy as np
 
 from analysis.errors import AnalysisError
 from analysis.evidence.checks import Vetoes, vetoes
-from analysis.evidence.estimate import ActivityEstimate, Fits, bootstrap_p, estimate, fit_all, persistences
+from analysis.evidence.estimate import (
+    ActivityEstimate,
+    Fits,
+    bootstrap_p,
+    estimate,
+    fit_all,
+    fit_headline,
+    persistences,
+    with_jackknife,
+)
 from analysis.evidence.grades import Measured
 from analysis.evidence.plan import Plan
 from analysis.evidence.sample import Array, Sample, Scope
@@ -105,6 +114,22 @@ def assess(scope: Scope) -> ScopeResult:
     )
 
 
+def assess_links(sample: Sample) -> ScopeResult:
+    """The estimates alone, with t tests: what pooling needs, without bootstrap, vetoes, forecasts and stage markers."""
+    if sample.refused:
+        return blank(sample, sample.refused)
+    try:
+        fits = Fits(with_jackknife(fit_headline(sample)), None, None, None)
+        estimates = tuple(estimate(sample, fits, k, 0.0) for k in range(len(sample.activities)))
+    except AnalysisError as error:
+        return blank(sample, f"The regression cannot be estimated: {error}")
+    p_values = np.array([e.link.p_value for e in estimates])
+    bare = replace(sample.plan, activities=sample.activities, markers=())
+    return replace(
+        blank(sample, ""), plan=bare, estimates=estimates, p_values=p_values, q_values=benjamini_hochberg(p_values)
+    )
+
+
 def assess_marker(sample: Sample) -> tuple[ActivityEstimate, float]:
     """A stage marker beside the other activities: its estimate and bootstrap p; it can never be a claim."""
     fits, last = fit_all(sample), len(sample.activities) - 1
@@ -134,6 +159,7 @@ def measured(result: ScopeResult, k: int, *, late_share: float = 0.0) -> Measure
         q_value=float(result.q_values[k]),
         p_bootstrap=float(result.p_bootstrap[k]),
         veto_p=None if result.checks is None else result.checks.adjusted(k),
+        confounded_p=1.0 if result.checks is None else result.checks.confounded(),
         forecast_p=None if gain is None else gain.p_value,
         same_sign=all(signs) if signs else None,
         sign_stable=bool(np.all(np.sign(e.without_one) == np.sign(e.link.estimate))),

@@ -3,7 +3,9 @@
 placebo: the mean of the activity one to four periods *later*, beside its lags and its own week. A link from the future
 cannot be an effect. reverse: the activity on the results of the four periods before, beside the past of every activity.
 drift: the link again with a level for every rep and half-year, so that demand which moves slowly in a territory is taken
-out; compared with the headline by the jackknife of their difference. Together they are judged at one stated level (Holm).
+out; compared with the headline by the jackknife of their difference. An activity's three are judged at one stated level
+(Holm). Placebo and drift of all activities together also say whether slow demand moves this scope as a whole: then no
+link in it can be trusted, as a confounded activity bends the estimates of its neighbours.
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ class Vetoes:
     placebo: Array
     reverse: Array
     drift: Array
+
+    def confounded(self) -> float:
+        """p that slow demand moves no activity of this scope: the smallest placebo or drift p, times their number."""
+        found = np.concatenate([self.placebo, self.drift])
+        ran = found[np.isfinite(found)]
+        return min(1.0, float(ran.min() * ran.size)) if ran.size else 1.0
 
     def adjusted(self, k: int) -> dict[str, float]:
         """Holm-adjusted p of each check that ran, for activity k."""

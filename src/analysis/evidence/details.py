@@ -1,10 +1,12 @@
-"""A scope's result as plain rows and numbers: for study.json, the notebooks and the evidence cards."""
+"""A scope's result as plain numbers, for study.json and the packs, and back as small frames for notebooks and cards."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, measured
 from analysis.models.inference import Estimate
@@ -34,66 +36,43 @@ def scope_details(result: ScopeResult) -> dict[str, Any]:
 
 
 def activity_details(result: ScopeResult, k: int) -> dict[str, Any]:
-    """One activity's own estimate, companions, delays and sensitivities."""
+    """One activity's own estimate, delays, companions, checks and sensitivities."""
     e = result.estimates[k]
+    bands = (e.kernel.lags, e.kernel.estimate, e.kernel.conf_low, e.kernel.conf_high)
     return {
         "link": estimate_details(e.link),
         "p_bootstrap": plain(float(result.p_bootstrap[k])),
-        "others": {name: estimate_details(other) for name, other in e.others.items()},
+        "kernel": {name: [plain(x) for x in values] for name, values in zip(KERNEL, bands, strict=True)},
         "mean_lag": plain(e.kernel.mean_lag),
+        "checks": checks_of(result, k),
+        "others": {name: estimate_details(other) for name, other in e.others.items()},
         "volume": plain(e.volume),
         "elasticity": plain(e.link.estimate * e.volume),
         "persistence": plain(e.persistence),
-        "effective_clusters": plain(e.effective_clusters),
         "largest_share_of_one_rep": plain(e.max_cluster_share),
         "range_without_any_one_rep": [plain(float(np.min(e.without_one))), plain(float(np.max(e.without_one)))],
     }
 
 
-def kernel_rows(result: ScopeResult) -> list[dict[str, Any]]:
-    """One row per activity and delay."""
-    return [
-        {
-            "scope": result.scope,
-            "team_id": result.team_id,
-            "activity": e.activity,
-            "lag": int(lag),
-            "estimate": float(point),
-            "conf_low": float(low),
-            "conf_high": float(high),
-        }
-        for e in result.estimates
-        for lag, point, low, high in zip(
-            e.kernel.lags, e.kernel.estimate, e.kernel.conf_low, e.kernel.conf_high, strict=True
-        )
-    ]
-
-
-def check_rows(result: ScopeResult) -> list[dict[str, Any]]:
-    """One row per activity and check: what was measured, against which limit, passed or not (None = not run)."""
-    return [
-        {"scope": result.scope, "team_id": result.team_id, "activity": e.activity, **check}
-        for k, e in enumerate(result.estimates)
-        for check in checks_of(result, k)
-    ]
+KERNEL = ("lag", "estimate", "conf_low", "conf_high")
 
 
 def checks_of(result: ScopeResult, k: int) -> list[dict[str, Any]]:
-    """The checks of one activity, in the order a reader should meet them."""
+    """The checks of one activity in reading order: what was measured, against which limit, passed (None = not run)."""
     m, limits = measured(result, k), result.plan.limits
     veto = m.veto_p or {}
+    boot = None if m.p_bootstrap is None else m.p_bootstrap <= limits.claim_q
     table: list[tuple[str, float | None, float, bool | None]] = [
         ("counted", m.q_value, limits.claim_q, m.q_value <= limits.claim_q),
-        (
-            "bootstrap",
-            m.p_bootstrap,
-            limits.claim_q,
-            None if m.p_bootstrap is None else m.p_bootstrap <= limits.claim_q,
-        ),
+        ("bootstrap", m.p_bootstrap, limits.claim_q, boot),
     ]
     for name in ("placebo", "reverse", "drift"):
         p = veto.get(name)
         table.append((name, p, limits.veto_level, None if p is None else p > limits.veto_level))
+    shared = None if result.checks is None else m.confounded_p
+    table.append(
+        ("confounded", shared, limits.confounded_level, None if shared is None else shared > limits.confounded_level)
+    )
     sign = None if m.same_sign is None else float(m.same_sign)
     forecast = None if m.forecast_p is None else m.forecast_p <= limits.forecast_p
     table += [
@@ -105,3 +84,22 @@ def checks_of(result: ScopeResult, k: int) -> list[dict[str, Any]]:
         ("forecast", m.forecast_p, limits.forecast_p, forecast),
     ]
     return [{"check": name, "measured": plain(x), "limit": limit, "passed": ok} for name, x, limit, ok in table]
+
+
+def activity_of(details: Mapping[str, Any], activity: str, team_id: str = "") -> Mapping[str, Any]:
+    """What details (study.json, or a pack's) say of one activity in one scope; empty where it was refused."""
+    scope = details.get("scopes", {}).get(team_id or "company", {})
+    return scope.get("activities", {}).get(activity, {})
+
+
+def kernel_frame(details: Mapping[str, Any], activity: str, team_id: str = "", scale: float = 1.0) -> pd.DataFrame:
+    """Delays of one activity: lag, estimate, conf_low, conf_high; log scale times `scale` (mean revenue gives money)."""
+    frame = pd.DataFrame(activity_of(details, activity, team_id).get("kernel", {}), columns=list(KERNEL))
+    frame[["estimate", "conf_low", "conf_high"]] *= scale
+    return frame
+
+
+def check_frame(details: Mapping[str, Any], activity: str, team_id: str = "") -> pd.DataFrame:
+    """Checks of one activity: check, measured, limit, passed."""
+    rows = activity_of(details, activity, team_id).get("checks", [])
+    return pd.DataFrame(rows, columns=["check", "measured", "limit", "passed"])

@@ -5,7 +5,9 @@ Its columns are a stable interface; `COLUMNS` states them in order with their me
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -46,7 +48,7 @@ INTEGERS = ("n_reps", "n_weeks", "n_wins", "lag_from", "lag_to")
 TEXTS = ("scope", "team_id", "activity", "outcome", "grade", "reason", "sentence")
 
 
-def tabulate(rows: list[dict[str, object]]) -> pd.DataFrame:
+def tabulate(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Rows as the findings table: these columns, this order, these types; numbers unrounded."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in COLUMNS:

@@ -22,6 +22,7 @@ REASONS = {
     "vetoed_placebo": "later activity 'explains' earlier results just as well, so something else moves both",
     "vetoed_reverse": "past results move this activity, so results may come first",
     "vetoed_drift": "it fades when slow changes in a rep's territory are taken out",
+    "confounded": "slow changes in demand move activities and results together here, so no single link can be trusted",
     "marker": "it mostly follows deals that are already advanced, so it marks a sale rather than making one",
     "too_good": "the effect is several times what sales research finds; results probably drive the activity",
     "one_out": "it rests on one rep: without that rep the direction turns",
@@ -41,7 +42,7 @@ class Measured:
     """What a grade may turn on for one activity in one scope; probabilities 0..1, effects on the log scale per one extra.
 
     p_value: cluster-robust t(G-1). p_bootstrap: restricted bootstrap, None where not run. q_value: over all activities.
-    veto_p: adjusted p of each veto, {"placebo": .., "reverse": .., "drift": ..}; small = failed. useful: smallest effect
+    veto_p: adjusted p of each veto, {"placebo": .., "reverse": .., "drift": ..}; small = failed. confounded_p: the same for the scope as a whole. useful: smallest effect
     worth acting on. same_sign: revenue agrees with the headline outcome (None where there is one outcome only). veto_p None: they could not be run.
     """
 
@@ -52,6 +53,7 @@ class Measured:
     q_value: float
     p_bootstrap: float | None
     veto_p: dict[str, float] | None
+    confounded_p: float
     forecast_p: float | None
     same_sign: bool | None
     sign_stable: bool
@@ -97,6 +99,8 @@ def doubt(m: Measured, limits: Limits) -> str | None:
     for name in ("placebo", "reverse", "drift"):
         if m.veto_p.get(name, 1.0) <= limits.veto_level:
             return reason(f"vetoed_{name}")
+    if m.confounded_p <= limits.confounded_level:
+        return reason("confounded")
     if m.is_marker:
         return reason("marker")
     if m.same_sign is False:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, assess, measured
-from analysis.evidence.details import check_rows, kernel_rows, scope_details
+from analysis.evidence.details import scope_details
 from analysis.evidence.findings import tabulate
 from analysis.evidence.grades import Measured, grade
 from analysis.evidence.plan import Plan, make_plan
@@ -31,14 +29,11 @@ Mapper = Callable[[Callable[[Scope], ScopeResult], Iterable[Scope]], Iterable[Sc
 class Study:
     """What a study found.
 
-    findings: one row per scope and activity (analysis.evidence.findings.COLUMNS). kernels: scope, team_id, activity,
-    lag, estimate, conf_low, conf_high (log scale). checks: scope, team_id, activity, check, measured, limit, passed.
-    details: plan, seed, versions, data fingerprint, warnings, refusals: what study.json holds.
+    findings: one row per scope and activity (analysis.evidence.findings.COLUMNS). details: plan, seed, versions, data
+    fingerprint, warnings, refusals, and by scope the delays and checks of every activity: what study.json holds.
     """
 
     findings: pd.DataFrame
-    kernels: pd.DataFrame
-    checks: pd.DataFrame
     details: dict[str, Any]
     currency: str
     period: str
@@ -77,6 +72,8 @@ def run_study(
         "versions": versions(),
         "seed": seed,
         "data": panel.fingerprint,
+        "first_week": str(panel.frame["week"].min().date()),
+        "last_week": str(panel.frame["week"].max().date()),
         "currency": panel.currency,
         "period": panel.period,
         "plan": plan.as_dict(),
@@ -88,8 +85,6 @@ def run_study(
     }
     return Study(
         findings=tabulate(rows),
-        kernels=pd.DataFrame([row for r in results for row in kernel_rows(r)]),
-        checks=pd.DataFrame([row for r in results for row in check_rows(r)]),
         details=details,
         currency=panel.currency,
         period=panel.period,
@@ -184,20 +179,3 @@ def finding_row(
     if company is None:
         row |= dict(zip(("effect", "conf_low", "conf_high"), e.money, strict=True))
     return row | {"sentence": finding_sentence(row, currency=panel.currency, period=panel.period)}
-
-
-def write_study(study: Study, out: Path) -> None:
-    """findings.csv, findings.parquet, study.json and the kernels and checks, each written whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    tables = {"findings": study.findings, "kernels": study.kernels, "checks": study.checks}
-    for name, table in tables.items():
-        _publish(out / f"{name}.parquet", table.to_parquet(index=False))
-    _publish(out / "findings.csv", study.findings.to_csv(index=False, lineterminator="\n").encode())
-    text = json.dumps(study.details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
-    _publish(out / "study.json", text.encode())
-
-
-def _publish(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)

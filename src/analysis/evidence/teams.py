@@ -53,11 +53,11 @@ def pool(results: list[ScopeResult]) -> tuple[dict[str, list[Shared]], dict[str,
         values, errors = [e.estimate for e in links], [e.std_error for e in links]
         averages[activity] = paule_mandel(values, errors)
         table = shrink(values, errors, [e.df for e in links], averages[activity])
-        for r, e, row in zip(answered, links, table.itertuples(), strict=True):
+        rows = table[["estimate", "std_error", "low", "high", "own_share"]].to_numpy(float)
+        for r, e, (estimate, error, low, high, own) in zip(answered, links, rows, strict=True):
             df = min(e.df, len(links) - 1)
-            p = 2 * stats.t.sf(abs(row.estimate) / row.std_error, df)
-            own = min(float(row.own_share), 1.0)
-            shared[r.team_id].append(Shared(row.estimate, row.std_error, row.low, row.high, df, float(p), own))
+            p = float(2 * stats.t.sf(abs(estimate) / error, df))
+            shared[r.team_id].append(Shared(estimate, error, low, high, df, p, min(own, 1.0)))
     return shared, averages
 
 
@@ -68,9 +68,11 @@ def team_measured(result: ScopeResult, shared: list[Shared], company: ScopeResul
     for k, pooled in enumerate(shared):
         own = measured(result, k)
         base = own if pooled.own_share >= OWN or company.refused else measured(company, k)
+        whole = 1.0 if company.checks is None else company.checks.confounded()
         out.append(
             replace(
                 base,
+                confounded_p=min(base.confounded_p, whole),
                 estimate=pooled.estimate,
                 conf_low=pooled.conf_low,
                 conf_high=pooled.conf_high,

@@ -1,0 +1,222 @@
+"""How often would this grading claim something in this very data if nothing were there, and what would it find?
+
+False claims: every rep's activities are rotated in time by a random offset, all together. Habits, persistence, seasons
+and the link between activities stay as they are; only their timing against the outcome is lost. Whatever is graded A or B
+then is false. Power: into such a rotated copy an effect of known size is planted, and the search is repeated.
+A rotated copy is first searched with the cheapest errors; only what passes that goes through the whole grading.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import AnalysisError
+from analysis.evidence.assess import ScopeResult, assess, assess_links, measured
+from analysis.evidence.estimate import check_vcov, fit_headline
+from analysis.evidence.grades import grade
+from analysis.evidence.plan import Plan, make_plan
+from analysis.evidence.regimes import find_breaks, regime_units
+from analysis.evidence.sample import Array, make_sample, make_scope
+from analysis.evidence.teams import pool, team_measured
+from analysis.models.design import lag_terms, make_cells
+from analysis.models.inference import contrast
+from analysis.models.multiplicity import benjamini_hochberg
+from analysis.models.shift import shift_activities
+from analysis.panel import Panel
+
+TEAM_EVERY = 4  # every fourth rotated copy also goes through the teams, which are many
+PLANTED_SHARES = (0.10, 0.20, 0.40)  # of the outcome, at the volume as it is
+PLANTED_DRAWS = 40
+
+Mapper = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured. Rates with their counts, so that their own uncertainty can be told.
+
+    company_claims: rotated copies with at least one A or B; company_a: with an A. team_rows: rows graded; team_claims:
+    of them A or B. power: share, found, draws for each planted size. refused: why nothing could be measured, or "".
+    """
+
+    shifts: int
+    company_claims: int
+    company_a: int
+    team_rows: int
+    team_claims: int
+    power: pd.DataFrame
+    refused: str = ""
+
+    def summary(self) -> list[str]:
+        """What the user reads."""
+        if self.refused:
+            return [f"Cannot be calibrated: {self.refused}"]
+        lines = [
+            "If nothing in this data predicted the outcome, the whole grading would still claim something",
+            f"  for the company in {self.company_claims} of {self.shifts} rotated copies ({band(self.company_claims, self.shifts)}); nominal: at most 5 %",
+        ]
+        if self.team_rows:
+            lines.append(
+                f"  for a team and activity in {self.team_claims} of {self.team_rows} rows ({band(self.team_claims, self.team_rows)})"
+            )
+        lines.append("An effect planted into this data would be found (one test an activity, all of them counted):")
+        for row in self.power.to_dict("records"):
+            found, draws = int(row["found"]), int(row["draws"])
+            lines.append(f"  behind {row['share']:.0%} of the outcome: in {found} of {draws} ({band(found, draws)})")
+        return lines
+
+
+def band(count: int, n: int) -> str:
+    """A share with its 95 % Wilson interval, in words."""
+    if n == 0:
+        return "no draws"
+    z, p = 1.96, count / n
+    centre, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = (centre - spread) / (1 + z**2 / n), (centre + spread) / (1 + z**2 / n)
+    return f"{p:.1%}, between {max(low, 0.0):.1%} and {high:.1%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every draw works on; a draw depends on it and on its own number only."""
+
+    panel: Panel
+    plan: Plan
+    units: Array
+    seed: int
+
+    def rotated(self, draw: int) -> Panel:
+        """The panel with every rep's activities rotated."""
+        names = list(self.plan.activities)
+        rng = np.random.default_rng([self.seed, 1, draw])
+        cells = replace(make_cells(self.panel.frame, period=_period(self.panel)), unit=self.units)
+        moved = shift_activities(self.panel.frame[names].to_numpy(float), cells, rng)
+        return replace(self.panel, frame=self.panel.frame.assign(**dict(zip(names, moved.T, strict=True))))
+
+    def null_draw(self, draw: int) -> tuple[bool, bool, int, int]:
+        """One rotated copy: any claim, any A, team rows graded, team claims."""
+        panel = self.rotated(draw)
+        letters = self._company_letters(panel)
+        rows = claims = 0
+        if draw % TEAM_EVERY == 0:
+            rows, claims = self._team_claims(panel)
+        return bool(letters & {"A", "B"}), "A" in letters, rows, claims
+
+    def _company_letters(self, panel: Panel) -> set[str]:
+        if not may_claim(panel, self.plan, self.units):
+            return set()
+        return letters_of(assess(make_scope(panel, self.plan, units=self.units)))
+
+    def _team_claims(self, panel: Panel) -> tuple[int, int]:
+        samples = (make_sample(panel, self.plan, team_id=t, units=self.units) for t in teams_of(panel))
+        results = [assess_links(sample) for sample in samples]
+        shared, _ = pool(results)
+        company = None
+        claims = 0
+        for result in results:
+            pooled = shared.get(result.team_id)
+            if pooled is None:
+                continue
+            q = benjamini_hochberg([s.p_value for s in pooled])
+            if not (q <= self.plan.limits.claim_q).any():
+                continue
+            company = company or assess(make_scope(panel, self.plan, units=self.units))
+            own = assess(make_scope(panel, self.plan, team_id=result.team_id, units=self.units))
+            claims += sum(grade(m, self.plan.limits)[0] in "AB" for m in team_measured(own, pooled, company))
+        return sum(not r.refused for r in results) * len(self.plan.discretionary), claims
+
+    def planted_draw(self, draw: int) -> tuple[int, bool]:
+        """One rotated copy with one effect planted: index of its size, and whether it was found."""
+        size = draw % len(PLANTED_SHARES)
+        k = (draw // len(PLANTED_SHARES)) % len(self.plan.discretionary)
+        panel = plant(self.rotated(10_000 + draw), self.plan, k, PLANTED_SHARES[size], [self.seed, 2, draw])
+        q = quick_q(panel, self.plan, self.units)
+        return size, bool(q is not None and q[k] <= self.plan.limits.claim_q)
+
+
+def _period(panel: Panel) -> Any:
+    return "month" if panel.period == "month" else "week"
+
+
+def teams_of(panel: Panel) -> list[str]:
+    """Team ids in order."""
+    return sorted(panel.frame["team_id"].dropna().unique())
+
+
+def quick_q(panel: Panel, plan: Plan, units: Array) -> Array | None:
+    """q-values (k,) of the company's headline regression by the t test alone; None where it cannot be estimated."""
+    sample = make_sample(panel, plan, units=units)
+    try:
+        fit = fit_headline(sample)
+        vcov = check_vcov(fit)
+        return benjamini_hochberg(
+            [contrast(fit, sample.weights(k), vcov).p_value for k in range(len(sample.activities))]
+        )
+    except AnalysisError:
+        return None
+
+
+def may_claim(panel: Panel, plan: Plan, units: Array) -> bool:
+    """Whether the whole grading could claim anything: with a little room, as it uses wider errors than this test."""
+    q = quick_q(panel, plan, units)
+    return q is not None and bool((q <= 1.5 * plan.limits.claim_q).any())
+
+
+def letters_of(result: ScopeResult) -> set[str]:
+    """The grades of a scope."""
+    return {grade(measured(result, k), result.plan.limits)[0] for k in range(len(result.estimates))}
+
+
+def plant(panel: Panel, plan: Plan, k: int, share: float, seed: list[int]) -> Panel:
+    """Add wins that follow activity k over the first half of the window, so that it is behind `share` of them.
+
+    Each count is multiplied in expectation by exp(effect of the past activity, net of its mean): more by adding Poisson
+    counts, less by thinning, so that counts stay counts.
+    """
+    rng = np.random.default_rng(seed)
+    sample = make_sample(panel, plan)
+    half = (plan.max_lag + 1) // 2
+    weights = np.zeros(plan.max_lag)
+    weights[:half] = 1 / half
+    past = lag_terms(sample.cells, sample.counts[:, [k]], weights[:, None], plan.lags)[:, 0]
+    link = np.log1p(share) / max(sample.volume(k), 1e-9)
+    factor = np.exp(np.where(np.isfinite(past), link * (past - np.nanmean(past)), 0.0))
+    y = panel.frame[plan.outcome].to_numpy(float)
+    known = np.nan_to_num(y)
+    if plan.outcome == "wins":
+        grown = rng.binomial(known.astype(int), np.minimum(factor, 1.0)) + rng.poisson(
+            known * np.maximum(factor - 1.0, 0.0)
+        )
+    else:
+        grown = known * factor
+    return replace(panel, frame=panel.frame.assign(**{plan.outcome: np.where(np.isfinite(y), grown, np.nan)}))
+
+
+def calibrate(panel: Panel, *, shifts: int = 200, seed: int = 0, jobs: int | None = None) -> Calibration:
+    """Measure false claims and power on a panel.
+
+    shifts: rotated copies. jobs: processes, default one per core; the result does not depend on it.
+    """
+    plan = make_plan(panel, seed=seed)
+    units = regime_units(panel, find_breaks(panel, plan.activities))
+    desk = Desk(panel, plan, units, seed)
+    refused = make_sample(panel, plan, units=units).refused
+    if refused:
+        return Calibration(0, 0, 0, 0, 0, pd.DataFrame(columns=["share", "found", "draws"]), refused)
+    with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool_:
+        nulls = list(pool_.map(desk.null_draw, range(shifts), chunksize=8))
+        planted = list(pool_.map(desk.planted_draw, range(PLANTED_DRAWS * len(PLANTED_SHARES)), chunksize=8))
+    found = [[hit for size, hit in planted if size == i] for i in range(len(PLANTED_SHARES))]
+    power = pd.DataFrame(
+        [(share, sum(hits), len(hits)) for share, hits in zip(PLANTED_SHARES, found, strict=True)],
+        columns=["share", "found", "draws"],
+    )
+    any_claim, any_a, rows, claims = (sum(column) for column in zip(*nulls, strict=True))
+    return Calibration(shifts, any_claim, any_a, rows, claims, power)
