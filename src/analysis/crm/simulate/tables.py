@@ -38,7 +38,9 @@ def labelled(codes: Ints, labels: Sequence[str]) -> pd.Categorical:
 
 def numbered(prefix: str, numbers: Ints, width: int = 7) -> NDArray[np.str_]:
     """Identifiers such as A0000001."""
-    return np.char.add(prefix, np.char.zfill(np.asarray(numbers).astype(str), width))
+    if numbers.size == 0:
+        return np.empty(0, dtype=np.str_)
+    return np.char.add(prefix, np.char.zfill(numbers.astype(np.str_), width))
 
 
 def identifiers(prefix: str, numbers: Ints, width: int = 7) -> pd.Categorical:
@@ -109,8 +111,11 @@ class Folder:
         self._writers: dict[str, pq.ParquetWriter] = {}
 
     def append(self, name: str, frame: pd.DataFrame) -> None:
-        """Add rows to a table."""
+        """Add rows to a table; a table without any row is not written."""
         import pyarrow.parquet as pq
+
+        if frame.empty:
+            return
 
         table = arrow(name, frame)
         if name not in self._writers:
