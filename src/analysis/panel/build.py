@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.crm import Crm
 from analysis.errors import DataError
-from analysis.panel import events, results, roster
+from analysis.panel import events, markers, results, roster
 from analysis.panel.model import KEYS, NO_CURRENCY, Panel
 
 _FRIDAY = 4
@@ -59,6 +59,7 @@ def build(crm: Crm, *, as_of: date | None = None) -> Panel:
         cycle_days_p75=deals.cycle_days_p75,
         notes=tuple(layers.notes),
         late=_late_share(frame, tally.kinds) if late is not None else {},
+        advanced=markers.advanced_share(crm, as_of),
     )
 
 
