@@ -7,7 +7,6 @@ made outside the process that ran the cells: its word alone is never taken.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,11 +102,6 @@ def verdict(folder: Path, job: ReportJob, ended: Ended) -> Rendered:
     if failure is None:
         failure = _incomplete(files, job)
     return Rendered({} if failure else files, failure, ended.seconds, ended.cpu_s, ended.peak_mb)
-
-
-def clear(folder: Path) -> None:
-    """Remove a private folder and what is in it."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(out: Path) -> dict[str, bytes]:

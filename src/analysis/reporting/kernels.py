@@ -13,14 +13,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from analysis.reporting.jobs import Ended, Rendered, ReportJob, clear, lay_out, verdict
+from analysis.reporting.jobs import Ended, Rendered, ReportJob, lay_out, verdict
+from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.sandbox import clean_environment
 
 START = "import sys; sys.path.append(sys.argv.pop()); from analysis.reporting.kernels import main; main()"
@@ -31,7 +31,7 @@ class PlainPool:
 
     def __init__(self, slots: int = 2) -> None:
         self.slots = slots
-        self.root = Path(tempfile.mkdtemp(prefix="workbench-"))
+        self.root = make_private_folder()
         self._ids = itertools.count(1)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="report")
         self._processes: set[subprocess.Popen] = set()
@@ -48,7 +48,7 @@ class PlainPool:
             for process in self._processes:
                 _end_tree(process)
         self._threads.shutdown(wait=True)
-        clear(self.root)
+        remove(self.root)
 
     def _render(self, job: ReportJob) -> Rendered:
         folder = self.root / f"{next(self._ids)}-{job.slug}"
@@ -56,7 +56,7 @@ class PlainPool:
         try:
             return verdict(folder, job, self._run(folder, job.limits.seconds))
         finally:
-            clear(folder)
+            remove(folder)
 
     def _run(self, folder: Path, seconds: float) -> Ended:
         started = time.monotonic()

@@ -1,8 +1,8 @@
 """A team's pack: everything one report may see, and nothing of any other team.
 
-A folder of plain files: pack.json; findings, kernels and checks of the study (this team's rows and the company's); the
-panel and the contract's tables cut to this team; and the findings of the report before, where there was one. The batch
-makes the bytes of it, a report's process reads them. Equal data gives equal bytes.
+A folder of plain files: pack.json; the findings (this team's rows and the company's); the panel and the contract's
+tables cut to this team; and the findings of the report before, where there was one. The batch makes the bytes of it, a
+report's process reads them. Equal data gives equal bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 PACK_VERSION = 1
 FACTS = ("team_id", "name", "as_of", "details")
 PANEL_FACTS = ("activities", "outcomes", "period", "currency", "cycle_days_p75", "late", "advanced")
-STUDY_FRAMES = ("findings", "kernels", "checks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,9 @@ class TeamPack:
     """What a team's report is made from.
 
     team_id, name; as_of: last day looked at (ISO date). panel: this team's rep x period rows.
-    findings, kernels, checks: the study's tables, rows of scope "company" and of this team.
-    details: of study.json, what concerns the company and this team. tables: contract tables cut to this team.
+    findings: rows of scope "company" and of this team. details: of study.json, what concerns the company and this team
+    (`details["scopes"]["company"]` and `details["scopes"][team_id]`: delays and checks of every activity).
+    tables: contract tables cut to this team.
     capabilities: metric, available, missing; None for a ready panel.
     previous: the findings that the report before showed, None for the first; previous_as_of: their day.
     """
@@ -43,8 +43,6 @@ class TeamPack:
     as_of: str
     panel: Panel
     findings: pd.DataFrame
-    kernels: pd.DataFrame
-    checks: pd.DataFrame
     details: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     capabilities: pd.DataFrame | None = None
@@ -57,20 +55,20 @@ class TeamPack:
         return self.panel.currency
 
 
-def pack_files(pack: TeamPack) -> dict[str, bytes]:
-    """The pack as files: name -> bytes.
+def pack_files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The pack as files: name -> bytes. tables: contract tables cut to this team, as parquet.
 
-    Raises DataError when a row of another team is in it: the last door before a report.
+    Raises DataError when a row of another team is in panel or findings: the last door before a report.
     """
     _require_own_rows(pack)
     facts: dict[str, Any] = {"version": PACK_VERSION} | {name: getattr(pack, name) for name in FACTS}
     facts["panel"] = {name: _plain(getattr(pack.panel, name)) for name in PANEL_FACTS}
     files = {"pack.json": json.dumps(facts, sort_keys=True, ensure_ascii=False, default=_plain).encode()}
     files["panel.parquet"] = parquet(pack.panel.frame)
-    for name in (*STUDY_FRAMES, "capabilities"):
+    for name in ("findings", "capabilities"):
         if (frame := getattr(pack, name)) is not None:
             files[f"{name}.parquet"] = parquet(frame)
-    return files | {f"tables/{name}.parquet": parquet(frame) for name, frame in sorted(pack.tables.items())}
+    return files | {f"tables/{name}.parquet": content for name, content in sorted(tables.items())}
 
 
 def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -89,41 +87,34 @@ def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) ->
     return {**files, "previous.parquet": shown, "previous.json": json.dumps({"as_of": day}).encode()}
 
 
-def write_pack(pack: TeamPack, folder: str | Path) -> Path:
-    """Write a pack into a new folder, for a template that is opened by hand; the folder."""
-    home = Path(folder)
-    (home / "tables").mkdir(parents=True)
-    for name, content in pack_files(pack).items():
-        (home / name).write_bytes(content)
-    return home
-
-
 def load_pack(folder: str | Path) -> TeamPack:
     """Read a pack. Raises DataError when the folder does not hold one."""
-    import pandas as pd
+    home = Path(folder)
+    paths = [path for path in sorted(home.rglob("*")) if path.suffix in (".json", ".parquet")]
+    return unpack({path.relative_to(home).as_posix(): path.read_bytes() for path in paths}, str(folder))
 
+
+def unpack(files: Mapping[str, bytes], where: str = "this") -> TeamPack:
+    """A pack from its files. Raises DataError when they are not those of a pack."""
     from analysis.panel import Panel
 
-    home = Path(folder)
     try:
-        facts = json.loads((home / "pack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DataError(f"{home} is not a team's pack; make one with `analysis.reporting.sources.team_pack`.") from None
+        facts = json.loads(files["pack.json"])
+    except (KeyError, ValueError):
+        raise DataError(
+            f"{where} is not a team's pack; make one with `analysis.reporting.sources.team_pack`."
+        ) from None
     if facts.pop("version", None) != PACK_VERSION:
-        raise DataError(f"{home} was written by another version of the workbench; make it again.")
-
-    def frame(name: str) -> pd.DataFrame | None:
-        path = home / f"{name}.parquet"
-        return pd.read_parquet(path) if path.exists() else None
-
-    known: dict[str, Any] = facts.pop("panel")
-    known |= {name: tuple(known[name]) for name in ("activities", "outcomes")}
-    frames: dict[str, Any] = {name: frame(name) for name in (*STUDY_FRAMES, "capabilities", "previous")}
-    if (home / "previous.json").exists():
-        facts["previous_as_of"] = json.loads((home / "previous.json").read_text(encoding="utf-8"))["as_of"]
+        raise DataError(f"{where} was written by another version of the workbench; make it again.")
+    panel: dict[str, Any] = facts.pop("panel")
+    panel |= {name: tuple(panel[name]) for name in ("activities", "outcomes")}
+    frames: dict[str, Any] = {name: _frame(files, name) for name in ("findings", "capabilities", "previous")}
+    if "previous.json" in files:
+        facts["previous_as_of"] = json.loads(files["previous.json"])["as_of"]
+    tables = [name.removeprefix("tables/").removesuffix(".parquet") for name in files if name.startswith("tables/")]
     return TeamPack(
-        panel=Panel(frame=pd.read_parquet(home / "panel.parquet"), **known),
-        tables={path.stem: pd.read_parquet(path) for path in sorted((home / "tables").glob("*.parquet"))},
+        panel=Panel(frame=_frame(files, "panel"), **panel),
+        tables={name: _contract_frame(files, name) for name in tables},
         **frames,
         **facts,
     )
@@ -136,12 +127,26 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def _frame(files: Mapping[str, bytes], name: str) -> Any:
+    import pandas as pd
+
+    content = files.get(f"{name}.parquet")
+    return None if content is None else pd.read_parquet(io.BytesIO(content))
+
+
+def _contract_frame(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
+    """A contract table with the contract's types and defaults, as `crm.frame` gives it."""
+    from analysis.crm.contract import TABLES
+
+    frame, columns = _frame(files, f"tables/{name}"), TABLES[name].columns
+    typed = frame.astype({column: columns[column].dtype for column in frame.columns})
+    defaults = {column: columns[column].default for column in frame.columns if columns[column].default is not None}
+    return typed.fillna(defaults) if defaults else typed
+
+
 def _require_own_rows(pack: TeamPack) -> None:
     """A pack holds rows of one team. Only aggregates of the company stand beside them."""
-    frames = {"panel": pack.panel.frame, **{name: getattr(pack, name) for name in STUDY_FRAMES}}
-    if "teams" in pack.tables:
-        frames["teams"] = pack.tables["teams"]
-    for name, frame in frames.items():
+    for name, frame in {"panel": pack.panel.frame, "findings": pack.findings}.items():
         teams = {str(team) for team in frame["team_id"].dropna().unique()} if "team_id" in frame else set()
         if teams - {"", pack.team_id}:
             raise DataError(f"The pack of {pack.team_id!r} holds rows of another team in {name}; no report is made.")

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import Future
@@ -24,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.reporting.jobs import Ended, Failure, Rendered, ReportJob, clear, lay_out, verdict
+from analysis.reporting.jobs import Ended, Failure, Rendered, ReportJob, lay_out, verdict
+from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.sandbox import clean_environment
 
 GRACE_S = 15.0  # how long past a job's own limit the warm process may keep silent about it
@@ -62,7 +62,7 @@ class WarmPool:
         self._channel: socket.socket | None = None
         self._ready_by = 0.0
         self.landlock = 0
-        self.root = Path(tempfile.mkdtemp(prefix="workbench-"))
+        self.root = make_private_folder()
         self._closed = False
         self._start()
 
@@ -86,7 +86,7 @@ class WarmPool:
         with self._lock:
             self._closed = True
             self._stop()
-        clear(self.root)
+        remove(self.root)
 
     def __enter__(self) -> WarmPool:
         return self
@@ -167,7 +167,7 @@ class WarmPool:
                 result = verdict(running.folder, running.job, ended)
             except Exception as fault:
                 result = Rendered(failure=Failure("incomplete", f"its files could not be read: {fault}"))
-        clear(running.folder)
+        remove(running.folder)
         running.future.set_result(result)
 
     def _silent_too_long(self) -> bool:

@@ -7,16 +7,16 @@ the same nothing needs to be loaded at all. A data folder behind a URL is first 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.errors import InputError
-from analysis.reporting.pack import STUDY_FRAMES, TeamPack, pack_files, parquet
+from analysis.reporting.pack import TeamPack, pack_files, parquet, unpack
+from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.template import code_digest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Source(Protocol):
         """team_id -> name, of every team that can be reported on."""
 
     def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
-        """The company's study as files (findings, kernels, checks, study.json), made once; `kept` reads what an
+        """The company's study as files (findings.parquet, findings.csv, study.json), made once; `kept` reads what an
         earlier run of the same folder left."""
 
     def pack(self, team_id: str) -> Mapping[str, bytes]:
@@ -54,14 +54,19 @@ class DataFolder:
     def __init__(
         self, data: str | Path, *, as_of: Any = None, seed: int = 0, study: Callable[[Any], Any] | None = None
     ) -> None:
-        self._fetched: Path | None = None
+        self._work: Path | None = None
         self.folder = self._local(data)
         self._as_of, self._seed, self._study = as_of, seed, study
-        self.key = self._digest()
+        self.key = self._key()
         self._loaded: dict[str, Any] = {}
 
     def teams(self) -> Mapping[str, str]:
         """Teams with a row in the panel, named as in the teams table where there is one."""
+        if "names" not in self._loaded:
+            self._loaded["names"] = self._names()
+        return self._loaded["names"]
+
+    def _names(self) -> dict[str, str]:
         panel, crm = self._panel(), self._crm()
         ids = [str(team) for team in panel.teams]
         if crm is None or not crm.has("teams"):
@@ -72,38 +77,36 @@ class DataFolder:
 
     def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
         """The study; read back where the folder holds the one of exactly this source."""
-        files = {name: kept(f"{name}.parquet") for name in STUDY_FRAMES}
+        import pandas as pd
+
+        findings = kept("findings.parquet")
         details = json.loads(kept("study.json") or b"{}")
-        if details.pop("batch", None) == [self.key, *(_digest(files[name]) for name in STUDY_FRAMES)]:
-            frames = [_frame(files[name]) for name in STUDY_FRAMES]
-            self._loaded["study"] = _Study(frames[0], frames[1], frames[2], details)
+        if findings is not None and details.pop("batch", None) == [self.key, _digest(findings)]:
+            self._loaded["study"] = _Study(pd.read_parquet(io.BytesIO(findings)), details)
             return {}
         study = self._run_study()
         self._loaded["study"] = study
         return _study_files(study, self.key)
 
     def pack(self, team_id: str) -> Mapping[str, bytes]:
-        """The team's pack."""
-        return pack_files(self.team_pack(team_id))
-
-    def team_pack(self, team_id: str) -> TeamPack:
-        """The team's pack in memory. Raises InputError for a team that the data does not hold."""
-        panel, crm, names = self._panel(), self._crm(), self.teams()
+        """The team's pack. Raises InputError for a team that the data does not hold."""
+        panel, names, study = self._panel(), self.teams(), self._loaded["study"]
         if team_id not in names:
             raise InputError(f"There is no team {team_id!r}; there is {', '.join(sorted(names)[:20])}.")
-        study = self._loaded["study"]
-        cut: dict[str, Any] = {name: _rows_of(getattr(study, name), team_id) for name in STUDY_FRAMES}
-        rows = panel.frame[panel.frame["team_id"] == team_id].reset_index(drop=True)
-        return TeamPack(
+        rows = self._rows_of_panel().get_group(team_id).reset_index(drop=True)
+        findings = study.findings
+        pack = TeamPack(
             team_id=team_id,
             name=names[team_id],
             as_of=self.as_of(),
             panel=replace(panel, frame=rows, notes=()),
+            findings=findings[(findings["scope"] == "company") | (findings["team_id"] == team_id)].reset_index(
+                drop=True
+            ),
             details=_details_of(study.details, team_id, set(rows["rep_id"])),
-            tables={} if crm is None else {name: crm.frame(name, team_id=team_id) for name in crm.tables()},
-            capabilities=None if crm is None else crm.capabilities,
-            **cut,
+            capabilities=None if self._crm() is None else self._crm().capabilities,
         )
+        return pack_files(pack, {} if self._crm() is None else self._cutter().tables(team_id))
 
     def as_of(self) -> str:
         """The day asked for, else the last period of the panel."""
@@ -111,10 +114,10 @@ class DataFolder:
         return str(getattr(last, "date", lambda: last)())
 
     def close(self) -> None:
-        """Remove what was fetched."""
+        """Forget the data and remove the working folder."""
         self._loaded.clear()
-        if self._fetched is not None:
-            shutil.rmtree(self._fetched, ignore_errors=True)
+        if self._work is not None:
+            remove(self._work)
 
     def _panel(self) -> Any:
         if "panel" not in self._loaded:
@@ -134,6 +137,24 @@ class DataFolder:
             self._loaded["crm"] = None if holds_ready_panel(self.folder) else read(self.folder)
         return self._loaded["crm"]
 
+    def _cutter(self) -> Any:
+        if "cutter" not in self._loaded:
+            from analysis.reporting.cutting import Cutter
+
+            self._loaded["cutter"] = Cutter(self._crm(), self._private("cut"))
+        return self._loaded["cutter"]
+
+    def _rows_of_panel(self) -> Any:
+        if "rows" not in self._loaded:
+            self._loaded["rows"] = self._panel().frame.groupby("team_id", sort=False)
+        return self._loaded["rows"]
+
+    def _private(self, name: str) -> Path:
+        if self._work is None:
+            self._work = make_private_folder()
+        (self._work / name).mkdir()
+        return self._work / name
+
     def _run_study(self) -> Any:
         if self._study is not None:
             return self._study(self._panel())
@@ -141,7 +162,7 @@ class DataFolder:
 
         return run_study(self._panel(), seed=self._seed)
 
-    def _digest(self) -> str:
+    def _key(self) -> str:
         total = hashlib.sha256(json.dumps([str(self._as_of), self._seed, code_digest()]).encode())
         for path in sorted(self.folder.rglob("*")):
             if path.is_file():
@@ -154,22 +175,21 @@ class DataFolder:
         if "://" in str(data):
             from analysis.reporting.remote import fetch
 
-            self._fetched = Path(tempfile.mkdtemp(prefix="workbench-data-"))
-            return fetch(str(data), self._fetched)
+            return fetch(str(data), self._private("data"))
         if not Path(data).is_dir():
             raise InputError(f"There is no data folder {data}.")
         return Path(data)
 
 
 def team_pack(data: str | Path, team_id: str, *, as_of: Any = None, seed: int = 0) -> TeamPack:
-    """One team's pack straight from a data folder, for a notebook that is opened by hand.
+    """One team's pack straight from a data folder, for a template that is opened by hand.
 
     Runs the company's study, which takes a while on a large company. Raises InputError for an unknown team.
     """
     source = DataFolder(data, as_of=as_of, seed=seed)
     try:
         source.study_files(lambda _: None)
-        return source.team_pack(team_id)
+        return unpack(source.pack(team_id))
     finally:
         source.close()
 
@@ -179,26 +199,16 @@ class _Study:
     """A study read back from the output folder."""
 
     findings: pd.DataFrame
-    kernels: pd.DataFrame
-    checks: pd.DataFrame
     details: Mapping[str, Any]
 
 
 def _study_files(study: Any, key: str) -> dict[str, bytes]:
-    """The study's files; study.json comes last and says of which source and which tables it is."""
-    tables = {name: parquet(getattr(study, name)) for name in STUDY_FRAMES}
-    batch = [key, *(_digest(tables[name]) for name in STUDY_FRAMES)]
-    details = json.dumps({**study.details, "batch": batch}, indent=1, ensure_ascii=False, default=str)
-    files = {f"{name}.parquet": content for name, content in tables.items()}
+    """The study's files; study.json comes last and says of which source and which findings it is."""
+    findings = parquet(study.findings)
+    details = {**study.details, "batch": [key, _digest(findings)]}
+    text = json.dumps(details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
     csv = study.findings.to_csv(index=False, lineterminator="\n").encode()
-    return {**files, "findings.csv": csv, "study.json": details.encode() + b"\n"}
-
-
-def _rows_of(frame: pd.DataFrame, team_id: str) -> pd.DataFrame:
-    """The company's rows and one team's."""
-    if frame.empty:
-        return frame
-    return frame[(frame["scope"] == "company") | (frame["team_id"] == team_id)].reset_index(drop=True)
+    return {"findings.parquet": findings, "findings.csv": csv, "study.json": text.encode() + b"\n"}
 
 
 def _details_of(details: Mapping[str, Any], team_id: str, rep_ids: set[str]) -> dict[str, Any]:
@@ -216,13 +226,5 @@ def _details_of(details: Mapping[str, Any], team_id: str, rep_ids: set[str]) -> 
     return cut
 
 
-def _frame(content: bytes | None) -> pd.DataFrame:
-    import io
-
-    import pandas as pd
-
-    return pd.read_parquet(io.BytesIO(content or b""))
-
-
-def _digest(content: bytes | None) -> str:
-    return hashlib.sha256(content or b"").hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
