@@ -8,9 +8,13 @@ countries share. Babel is imported on first use, so that the command line starts
 import datetime as dt
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal, TypeGuard
 
 from analysis.words.catalogue import DEFAULT_LOCALE, entry, plural, text
+
+BEYOND = 1e15
+"""From here on a number is shown by its power of ten: no reader counts its digits."""
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -27,9 +31,7 @@ def is_known(value: object) -> TypeGuard[float]:
 
 def significant(value: float, digits: int = 2) -> float:
     """`value` rounded to so many significant digits; 0 stays 0."""
-    if value == 0:
-        return 0.0
-    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    return float(f"{value:.{digits - 1}e}") if abs(value) < 1e300 else value
 
 
 def number(value: float | None, *, decimals: int | None = None, locale: str = DEFAULT_LOCALE) -> str:
@@ -39,6 +41,8 @@ def number(value: float | None, *, decimals: int | None = None, locale: str = DE
     if not is_known(value):
         return text("number.unknown", locale=locale)
     value = float(value)
+    if abs(value) >= BEYOND:
+        return _minus(f"{value:.2g}")
     if decimals is None:
         shown = "#,##0" if abs(value) >= 100 else "#,##0.##"
     else:
@@ -57,11 +61,22 @@ def compact(value: float | None, *, locale: str = DEFAULT_LOCALE, long: bool = F
     """A number short enough for a tile or an axis: ``1.2M`` (long: ``1.2 million``); exact below 10,000."""
     from babel.numbers import format_compact_decimal
 
-    if not is_known(value) or abs(float(value)) < 10_000:
+    if not is_known(value) or not 10_000 <= abs(float(value)) < BEYOND:
         return number(value, locale=locale)
-    style: Literal["short", "long"] = "long" if long else "short"
+    style = _compact_style("long" if long else "short", locale)
+    if style is None:
+        return number(value, locale=locale)
     rounded = significant(float(value), 3)
     return _minus(format_compact_decimal(rounded, format_type=style, locale=locale, fraction_digits=2))
+
+
+@cache
+def _compact_style(wanted: Literal["short", "long"], locale: str) -> Literal["short", "long"] | None:
+    """The form that the language's data have: not every language has both."""
+    from babel import Locale
+
+    available = Locale.parse(locale).compact_decimal_formats
+    return wanted if wanted in available else "short" if "short" in available else None
 
 
 def money(
@@ -93,6 +108,8 @@ def share(value: float | None, *, decimals: int | None = None, locale: str = DEF
     value = float(value)
     if decimals is None:
         decimals = 1 if 0 < abs(value) < 0.0995 and round(value * 1000) % 10 else 0
+    if abs(value) >= BEYOND:
+        return number(value, locale=locale)
     rounded = round(value, decimals + 2)
     pattern = _percent_pattern(locale).replace("#,##0", "#,##0" + ("." + "0" * decimals if decimals else ""))
     return _minus(format_percent(rounded, format=pattern, locale=locale))
