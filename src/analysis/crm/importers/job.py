@@ -1,0 +1,222 @@
+"""One import under way: the engine, the configuration, what is staged, and the helpers every step uses.
+
+Rows are never lost between steps: each step makes a new table from the one before and proves that it has as many rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.crm.importers import clock
+from analysis.crm.importers.config import Config
+from analysis.crm.importers.defects import Ledger, bit
+from analysis.crm.importers.landing import Staged
+from analysis.crm.importers.mappings import Mapping, Object
+from analysis.crm.importers.rules import name as quoted
+from analysis.crm.importers.rules import quote
+from analysis.errors import DataError
+
+Progress = Callable[[str, float], None]
+
+
+
+@dataclass(slots=True)
+class Job:
+    """Everything an import's steps share. as_of: the day the export was made, once known."""
+
+    con: Any
+    config: Config
+    mapping: Mapping
+    key: bytes
+    folder: Path
+    staged: dict[str, Staged] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    zones: set[str] = field(default_factory=lambda: {"UTC"})
+    years: tuple[int, int] = (1995, 2045)
+    as_of: dt.date | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    accounted: list[str] = field(default_factory=list)
+    progress: Progress | None = None
+
+    def run(self, sql: str) -> None:
+        """Execute SQL for its effect."""
+        self.con.execute(sql)
+
+    def one(self, sql: str) -> Any:
+        """The single value of a query."""
+        return self.con.execute(sql).fetchone()[0]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a small result."""
+        return list(self.con.execute(sql).fetchall())
+
+    def count(self, table: str, where: str = "true") -> int:
+        """Rows of a table."""
+        return int(self.one(f"SELECT count(*) FROM {table} WHERE {where}"))  # noqa: S608
+
+    def tell(self, what: str, share: float) -> None:
+        """Report progress, where somebody listens."""
+        if self.progress is not None:
+            self.progress(what, share)
+
+    def objects(self, role: str) -> list[Staged]:
+        """The staged objects of a role."""
+        return [self.staged[o.name] for o in self.mapping.of_role(role) if o.name in self.staged]
+
+    def present(self, role: str, value: str) -> bool:
+        """Whether the export has the fields behind a value, in any object of the role."""
+        return any(s.has(value) for s in self.objects(role))
+
+    def id_sql(self, text: str) -> str:
+        """An id normalised as this CRM needs it (D31)."""
+        return f"{self.mapping.id_macro}(clean_id({text}))" if self.mapping.id_macro != "clean_id" else f"clean_id({text})"
+
+    def same_rows(self, before: int, table: str, what: str) -> None:
+        """Prove that a join has neither multiplied nor lost rows (D19)."""
+        after = self.count(table)
+        if after != before:
+            word = f"added {after - before:,} rows to" if after > before else f"lost {before - after:,} rows of"
+            raise DataError(f"D19 a join {word} {what}; the keys of the joined table are not unique.")
+
+    def make(self, table: str, select: str, like: str | None = None, what: str | None = None) -> None:
+        """Create a table from a query; with `like`, it must have as many rows as that table."""
+        self.run(f"CREATE OR REPLACE TABLE {table} AS {select}")
+        if like is not None:
+            self.same_rows(self.count(like), table, what or table)
+
+    def zone_of(self, obj: Object) -> str | None:
+        """The zone of an object's clock times that carry none: the configured one, else the vendor's documented one."""
+        configured = self.config.source.timezone
+        if configured or self.config.source.landing == "ui_csv":
+            return configured
+        return obj.zone
+
+
+def raw_table(job: Job, table: str, role: str, values: tuple[str, ...], id_value: str | None = "id") -> None:
+    """UNION ALL of the role's objects: `_src`, `_row`, `_d` (deleted, older version, footer), and the canonical values as text.
+
+    An empty table of the same shape where the export has no such object.
+    """
+    selects = []
+    for staged in job.objects(role):
+        drops(job, staged, id_value)
+        listed = "".join(f", {staged.object.sql(v, staged.column)} AS {quoted(v)}" for v in values)
+        selects.append(
+            f"SELECT {quote(staged.object.name)} AS _src, s._row, x._d{listed} "  # noqa: S608
+            f"FROM {quoted(staged.table)} s JOIN {quoted('x_' + staged.object.name)} x USING (_row)"
+        )
+    if not selects:
+        listed = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(v)}" for v in values)
+        selects = [f"SELECT '' AS _src, 0::BIGINT AS _row, 0::BIGINT AS _d{listed} WHERE false"]
+    job.make(table, " UNION ALL BY NAME ".join(selects))
+    job.same_rows(sum(s.rows for s in job.objects(role)), table, table)
+
+
+def drops(job: Job, staged: Staged, id_value: str | None) -> None:
+    """x_<object>(_row, _d): why a row is dropped before anything looks at it: footer, deleted by the loader, older version (D20)."""
+    column = staged.column
+    deleted = f"coalesce(yes({column('_fivetran_deleted')}), false) OR {column('_sdc_deleted_at')} IS NOT NULL"
+    if "deleted" in staged.object.values:
+        deleted += f" OR coalesce({staged.object.sql('deleted', column)}, false)"
+    inactive = f"coalesce(NOT yes({column('_fivetran_active')}), false)" if staged.object.role != "deal_history" else "false"
+    simple = f"CASE WHEN s._footer THEN {bit('footer')} WHEN {deleted} THEN {bit('deleted')} WHEN {inactive} THEN {bit('D20')} ELSE 0 END"
+    target = quoted("x_" + staged.object.name)
+    if id_value is None or id_value not in staged.object.values:
+        job.make(target, f"SELECT s._row, ({simple})::BIGINT AS _d FROM {quoted(staged.table)} s")  # noqa: S608
+        return
+    key = job.id_sql(staged.object.sql(id_value, column))
+    moments = [f"epoch_us({clock.parse_sql(column(f), None)})" for f in ("_fivetran_start", *staged.object.version, "_fivetran_synced", "_sdc_received_at")]
+    version = f"coalesce(try_cast({column('_sdc_sequence')} AS HUGEINT), {', '.join(moments)}, 0)"
+    job.make("_ids", f"SELECT s._row, {key} AS id, ({simple})::BIGINT AS _d, {version} AS version FROM {quoted(staged.table)} s")  # noqa: S608
+    job.make("_twice", "SELECT id FROM _ids WHERE id IS NOT NULL AND _d = 0 GROUP BY id HAVING count(*) > 1")
+    job.make(
+        target,
+        f"WITH ranked AS (SELECT _row, row_number() OVER (PARTITION BY id ORDER BY version DESC, _row DESC) AS place "
+        f"FROM _ids JOIN _twice USING (id) WHERE _d = 0) "
+        f"SELECT _row, CASE WHEN place > 1 THEN {bit('D20')} ELSE _d END::BIGINT AS _d FROM _ids LEFT JOIN ranked USING (_row)",
+        like="_ids",
+        what=staged.object.name,
+    )
+    job.run("DROP TABLE _ids; DROP TABLE _twice")
+
+
+def stamps(job: Job, table: str, values: tuple[str, ...]) -> dict[str, str]:
+    """SQL of the UTC timestamp of each text column of a raw table, after its profile has been judged.
+
+    Refuses D02, D03 and D05 per object and column. The result is CASE over `_src`, as each object may write its own way.
+    """
+    result: dict[str, str] = {}
+    for value in values:
+        cases = []
+        for (src,) in job.rows(f"SELECT DISTINCT _src FROM {table} ORDER BY 1"):  # noqa: S608
+            column = quoted(value)
+            found = clock.profile(job.con, f"{table} WHERE _src = {quote(src)}", f"{column}::VARCHAR")
+            if found.filled == 0:
+                continue
+            judge(job, src, value, found)
+            cases.append(f"WHEN {quote(src)} THEN {moment_sql(job, src, column, found)}")
+        result[value] = f"CASE _src {' '.join(cases)} END" if cases else "CAST(NULL AS TIMESTAMP)"
+    return result
+
+
+def source_field(job: Job, src: str, value: str) -> str:
+    """The column behind a value, as the export spells its API name, for messages."""
+    import re
+
+    template = job.staged[src].object.values.get(value, value)
+    named = [f for f in re.findall(r"\{(\w+)\}", template) if f in job.staged[src].present]
+    return named[0] if named else value
+
+
+def judge(job: Job, src: str, value: str, found: clock.Profile) -> None:
+    """Refuse what cannot be read without guessing."""
+    file, field_name = job.staged[src].files[0]["file"], source_field(job, src, value)
+    if found.forms["fragment"] and found.forms["fragment"] * 2 >= found.filled:
+        job.ledger.refuse(
+            "D05", f"{file}: {field_name}: {found.forms['fragment']:,} of {found.filled:,} values are clock fragments such as 00:00.0. "
+            "Export again and do not open the file in a spreadsheet.")  # fmt: skip
+    local = found.forms["local"] - found.forms["midnight"] + found.forms["numeric_clock"]
+    if local > 0 and job.zone_of(job.mapping.object(src)) is None:
+        job.ledger.refuse("D02", f"{file}: the column {field_name} has no time zone. Set source.timezone.")
+    if found.numeric and job.config.source.date_order is None and found.both_fit and not (found.first_over_12 or found.second_over_12):
+        refuse_order(job, file, field_name, found)
+    if found.first_over_12 and found.second_over_12:
+        job.ledger.refuse("D03", f"{file}: {field_name}: some values fit only d-m-y, some only m-d-y. Repair the export.")
+
+
+def refuse_order(job: Job, file: str, field_name: str, found: clock.Profile) -> None:
+    """D03, in numbers."""
+    job.ledger.refuse(
+        "D03", f"{file}: {field_name}: {found.both_fit:,} of {found.filled:,} values fit both d-m-y and m-d-y. Set source.date_order."
+    )
+
+
+def moment_sql(job: Job, src: str, column: str, found: clock.Profile) -> str:
+    """SQL of the UTC moment of one object's column; sentinel dates become null (D04)."""
+    order = job.config.source.date_order or ("dmy" if found.first_over_12 else "mdy" if found.second_over_12 else None)
+    naive = clock.parse_sql(column, order)
+    zone = job.zone_of(job.mapping.object(src)) or "UTC"
+    utc = f"CASE WHEN {clock.has_zone_sql(column)} OR {clock.is_day_sql(column)} THEN {naive} ELSE {clock.to_utc_sql(naive, zone, job.years)} END"
+    return f"CASE WHEN {clock.sentinel_sql(naive)} THEN NULL ELSE {utc} END"
+
+
+def odd_sql(job: Job, value: str) -> str:
+    """SQL: the value is a clock time of an hour that its zone skips or repeats (D02)."""
+    zones = {s.object.name: job.zone_of(s.object) for s in job.staged.values()}
+    cases = []
+    for src, zone in zones.items():
+        if zone and zone != "UTC":
+            column = quoted(value)
+            naive = clock.parse_sql(column, job.config.source.date_order)
+            test = f"NOT {clock.has_zone_sql(column)} AND NOT {clock.is_day_sql(column)} AND {clock.odd_hour_sql(naive, zone, job.years)}"
+            cases.append(f"WHEN {quote(src)} THEN coalesce({test}, false)")
+    return f"CASE _src {' '.join(cases)} ELSE false END" if cases else "false"
+
+
+def sentinel_rows_sql(value: str) -> str:
+    """SQL: the text of a value is a sentinel date (D04)."""
+    return f"coalesce({clock.sentinel_sql(clock.parse_sql(quoted(value), None))}, false)"
