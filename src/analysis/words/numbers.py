@@ -134,15 +134,15 @@ def in_words(n: int, *, locale: str = DEFAULT_LOCALE) -> str:
     return str(small[n]) if 0 <= n < len(small) else number(n, locale=locale)
 
 
-def date(value: object, *, locale: str = DEFAULT_LOCALE) -> str:
-    """A calendar date (date, datetime, Timestamp or ISO text) in the language's medium form."""
+def date(value: object, *, style: str = "medium", locale: str = DEFAULT_LOCALE) -> str:
+    """A calendar date (date, datetime, Timestamp or ISO text); style: a CLDR name or pattern such as ``MMM yyyy``."""
     from babel.dates import format_date
 
     if isinstance(value, str):
         value = dt.date.fromisoformat(value[:10])
     if value is None or value != value:
         return text("number.unknown", locale=locale)
-    return str(format_date(dt.date(value.year, value.month, value.day), format="medium", locale=locale))  # type: ignore[attr-defined]
+    return str(format_date(dt.date(value.year, value.month, value.day), format=style, locale=locale))  # type: ignore[attr-defined]
 
 
 def delay(from_: float, to: float, *, period: str = "week", locale: str = DEFAULT_LOCALE) -> str:
