@@ -1,9 +1,9 @@
 """A realistic report for the tests of pages, PDF, index and exports: one team, six activities, every grade."""
 
-import nbformat
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from analysis import words
 from analysis.reporting import blocks, cards, figures
@@ -120,13 +120,17 @@ def report_blocks(
     ]
 
 
-def cell(block: blocks.Block) -> nbformat.NotebookNode:
+def cell(block: blocks.Block) -> Any:
     """A code cell that displayed `block`."""
+    from nbformat.v4 import new_code_cell, new_output
+
     return new_code_cell("secret_code()", outputs=[new_output("display_data", data=block._repr_mimebundle_())])
 
 
-def notebook(name: str = "North & Baltics", reps: tuple[str, ...] = ("R-07", "R-12", "R-15")) -> nbformat.NotebookNode:
+def notebook(name: str = "North & Baltics", reps: tuple[str, ...] = ("R-07", "R-12", "R-15")) -> Any:
     """The executed notebook of a team report."""
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
     cells = [cell(b) for b in report_blocks(name, reps)]
     cells.insert(4, new_markdown_cell("Read the *answer* first; **the rest** says why.\n\n- one\n- two"))
     return new_notebook(cells=cells)

@@ -66,7 +66,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round((first + k) * step, 12) for k in range(int((high - first * step) / step + 1e-9) + 1)]
+    return [round((first + k) * step, 12) for k in range(math.floor((high - first * step) / step + 1e-9) + 1)]
 
 
 def _n(value: float) -> str:
