@@ -36,7 +36,9 @@ def study_truth(process: Process) -> Truth:
         "currency": "EUR",
         "wins": int(wins.sum()),
         "wins_per_rep_week": float(wins.sum() / here.sum()),
-        "mean_deal": float(np.average(process.deal_mean, weights=wins.sum(axis=0))),
+        "mean_deal": float(
+            np.average(process.deal_mean, weights=process.rate[calendar.first : calendar.stop].sum(axis=0))
+        ),
         "activities": activities,
     }
 
