@@ -6,7 +6,7 @@ names the missing table and column: what is unknown is never shown as zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -70,6 +70,14 @@ class Book:
     findings: pd.DataFrame | None = None
     policy: Policy = field(default_factory=Policy)
     rules: Rules = field(default_factory=Rules)
+    # Frames that several questions share, computed once per book; a changed book (`replace`) starts empty.
+    _shared: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def shared(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A derived frame, made at the first asking."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
 
     def frame(self, table: str) -> pd.DataFrame:
         """The table; DataError when it is absent (ask `need` first)."""
@@ -137,9 +145,13 @@ def book_from(
 
 
 def last_day(tables: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
-    """The last day on which anything was done, created or closed."""
+    """The last day on which anything was done (not planned), created or closed."""
+    known = dict(tables)
+    if "activities" in known and "status" in known["activities"]:
+        rows = known["activities"]
+        known["activities"] = rows.loc[rows["status"].isna() | (rows["status"] == "done")]
     columns = (("activities", "occurred_on"), ("opportunities", "created_on"), ("opportunities", "closed_on"))
-    days = [tables[t][c].max() for t, c in columns if t in tables and c in tables[t] and len(tables[t])]
+    days = [known[t][c].max() for t, c in columns if t in known and c in known[t] and len(known[t])]
     days = [day for day in days if pd.notna(day)]
     if not days:
         raise DataError("activities and opportunities hold no dated row: there is nothing to report on")

@@ -6,15 +6,26 @@ stands out hears so. A thing once chosen stays until the standard is met; only t
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.management.book import Book, NotRecorded
-from analysis.management.gaps import CONVERSIONS, RepWeeks, candidates, conversion_gaps, rate_gaps, rep_weeks_by_kind
+from analysis.management.book import Book
+from analysis.management.gaps import (
+    CONVERSIONS,
+    RepWeeks,
+    candidates,
+    meaningful_gaps,
+    rate_gaps,
+    rep_weeks_by_kind,
+    won_gaps,
+)
 from analysis.models.multiplicity import benjamini_hochberg
 
+Gap = dict[Hashable, Any]
 FALSE_SHARE = 0.05  # of the things named, at most this share may be noise
 MATERIAL = -0.2  # a thing is at least a fifth below the peers
 NEARLY = -0.1  # the standard is met within a tenth of the peers' level
@@ -34,20 +45,21 @@ class Thing:
 def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp) -> pd.DataFrame:
     """Every candidate gap at the end of a month: metric, rep_id, team_id, value, peers, gap, conf_low, conf_high,
     p_behind, relative (gap as a share of the peers' level), money_per_week (of closing it; blank where not known)."""
-    last = int(np.searchsorted(panel.weeks, month_end - pd.Timedelta(days=6), side="right")) - 1
+    last = int((panel.weeks <= month_end - pd.Timedelta(days=6)).sum()) - 1
     parts = []
-    backed = {team: candidates(book, list(panel.counts), book.findings, team) for team in _team_names(panel)}
+    backed = {team: candidates(book.findings, list(panel.counts), team) for team in _team_names(panel)}
     for kind in sorted({kind for kinds in backed.values() for kind in kinds}):
         found = rate_gaps(panel, kind, last)
         if len(found):
             money = found["team_id"].map({team: kinds.get(kind) for team, kinds in backed.items()})
             found = found.assign(metric=kind, money_per_week=-found["gap"] * money.astype(float))
             parts.append(found.loc[money.notna()])
-    then = book if month_end >= book.as_of else book.rewind(month_end)
-    for step in CONVERSIONS:
-        conversions = conversion_gaps(then, step)
-        if not isinstance(conversions, NotRecorded) and len(conversions):
-            parts.append(conversions.assign(metric=step, money_per_week=np.nan))
+    for metric, gaps in (
+        ("opportunity_to_won", won_gaps(book, month_end)),
+        ("meaningful_share", meaningful_gaps(panel, last)),
+    ):
+        if len(gaps):
+            parts.append(gaps.assign(metric=metric, money_per_week=np.nan))
     if not parts:
         return pd.DataFrame(columns=["metric", "rep_id", "team_id", "gap", "p_behind", "relative"])
     frame = pd.concat(parts, ignore_index=True)
@@ -102,15 +114,18 @@ def _month(
 ) -> list[dict[str, object]]:
     """One row per rep seen in the last weeks; `held` carries what each rep works on from month to month."""
     sizes = pd.Series(panel.team_id).value_counts()
-    by_rep = {str(rep): rows for rep, rows in found.groupby("rep_id")} if len(found) else {}
+    by_rep: dict[str, list[Gap]] = {}
+    for gap in found.to_dict("records"):
+        by_rep.setdefault(str(gap["rep_id"]), []).append(gap)
+    met = _noted_as_met(book, end)
     rows = []
     for place in _present(panel, end):
         rep, team = str(panel.rep_id[place]), panel.team_id[place]
         base: dict[str, object] = {"rep_id": rep, "team_id": team, "month": end, "thing": ""}
         if sizes.get(team, 0) < book.policy.min_group:
-            rows.append({**base, "status": FEW})
+            rows.append({**base, "status": FEW, "sentence": "Too few peers in the team to compare with."})
             continue
-        rows.append({**base, **_follow(book, panel, rep, by_rep.get(rep), held, end)})
+        rows.append({**base, **_follow(book, panel, place, by_rep.get(rep, []), held, end, met)})
     return rows
 
 
@@ -121,12 +136,20 @@ def _present(panel: RepWeeks, end: pd.Timestamp) -> np.ndarray:
 
 
 def _follow(
-    book: Book, panel: RepWeeks, rep: str, mine: pd.DataFrame | None, held: dict[str, Thing], end: pd.Timestamp
+    book: Book,
+    panel: RepWeeks,
+    place: int,
+    mine: list[Gap],
+    held: dict[str, Thing],
+    end: pd.Timestamp,
+    noted: pd.DataFrame,
 ) -> dict[str, object]:
+    rep = str(panel.rep_id[place])
     thing = held.get(rep)
     if thing is not None:
-        row = _row(mine, thing.metric)
-        met = _standard_met(book, panel, rep, thing, row, end)
+        row = next((gap for gap in mine if gap["metric"] == thing.metric), None)
+        notes = noted.loc[(noted["rep_id"] == rep) & (noted["focus"] == thing.metric)]
+        met = bool((notes["occurred_on"] > thing.since).any()) or _level_met(panel, place, thing, row, end)
         if met:
             del held[rep]
         return _tell(book, thing, row, MET if met else OPEN)
@@ -140,38 +163,33 @@ def _follow(
     return _tell(book, held[rep], chosen, NEW)
 
 
-def _row(mine: pd.DataFrame | None, metric: str) -> pd.Series | None:
-    rows = None if mine is None else mine.loc[mine["metric"] == metric]
-    return None if rows is None or rows.empty else rows.iloc[0]
-
-
-def _largest(mine: pd.DataFrame | None) -> pd.Series | None:
+def _largest(mine: list[Gap]) -> Gap | None:
     """The largest relative gap among those beyond chance and large enough to matter."""
-    if mine is None or mine.empty:
-        return None
-    sure = mine.loc[(mine["q_value"] <= FALSE_SHARE) & (mine["relative"] <= MATERIAL) & (mine["conf_high"] < 0)]
-    return None if sure.empty else sure.sort_values(["relative", "metric"], kind="stable").iloc[0]
+    sure = [
+        gap for gap in mine if gap["q_value"] <= FALSE_SHARE and gap["relative"] <= MATERIAL and gap["conf_high"] < 0
+    ]
+    return min(sure, key=lambda gap: (gap["relative"], gap["metric"]), default=None)
 
 
-def _standard_met(
-    book: Book, panel: RepWeeks, rep: str, thing: Thing, row: pd.Series | None, end: pd.Timestamp
-) -> bool:
-    """The manager recorded it as met since, or the recent level lies within a tenth of the target."""
-    if book.has("coaching", "focus", "focus_met"):
-        notes = book.frame("coaching")
-        mine = notes.loc[(notes["rep_id"] == rep) & (notes["focus"] == thing.metric)]
-        mine = mine.loc[(mine["occurred_on"] > thing.since) & (mine["occurred_on"] <= end)]
-        if mine["focus_met"].fillna(False).any():
-            return True
+def _noted_as_met(book: Book, end: pd.Timestamp) -> pd.DataFrame:
+    """Manager's notes up to that day that the required standard is reached: rep_id, focus, occurred_on."""
+    if not book.has("coaching", "focus", "focus_met"):
+        return pd.DataFrame({"rep_id": [], "focus": [], "occurred_on": []})
+    notes = book.frame("coaching")
+    met = notes["focus_met"].fillna(False).astype(bool) & (notes["occurred_on"] <= end)
+    return notes.loc[met, ["rep_id", "focus", "occurred_on"]]
+
+
+def _level_met(panel: RepWeeks, place: int, thing: Thing, row: Gap | None, end: pd.Timestamp) -> bool:
+    """The level of the last eight weeks (of a conversion: the measured gap) lies within a tenth of the target."""
     if thing.metric not in panel.counts:
         return row is not None and float(row["relative"]) > NEARLY
-    place = int(np.flatnonzero(panel.rep_id == rep)[0])
     recent = (panel.weeks > end - pd.Timedelta(weeks=MET_WEEKS)) & (panel.weeks <= end)
     worked = np.nan_to_num(panel.worked[place, recent]).sum()
     return bool(worked > 0 and panel.counts[thing.metric][place, recent].sum() / worked >= (1 + NEARLY) * thing.target)
 
 
-def _tell(book: Book, thing: Thing, row: pd.Series | None, status: str) -> dict[str, object]:
+def _tell(book: Book, thing: Thing, row: Gap | None, status: str) -> dict[str, object]:
     out: dict[str, object] = {"thing": thing.metric, "status": status, "since": thing.since}
     name = CONVERSIONS.get(thing.metric, thing.metric.replace("_", " "))
     if row is None:
@@ -181,7 +199,7 @@ def _tell(book: Book, thing: Thing, row: pd.Series | None, status: str) -> dict[
     return {**out, "sentence": _sentence(book, name, row, status, thing.metric in CONVERSIONS)}
 
 
-def _sentence(book: Book, name: str, row: pd.Series, status: str, is_share: bool) -> str:
+def _sentence(book: Book, name: str, row: Gap, status: str, is_share: bool) -> str:
     form = (lambda x: f"{100 * x:.0f} %") if is_share else (lambda x: f"{x:.1f} a week")
     low, high = form(row["conf_low"]), form(row["conf_high"])
     text = f"{name.capitalize()}: {form(row['value'])} against {form(row['peers'])} of the peers"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
@@ -19,7 +20,8 @@ from analysis.management.intervals import Floats
 from analysis.management.managers import manager_weeks
 from analysis.management.shrinkage import pool_means
 from analysis.models.design import cells_from_codes
-from analysis.models.inference import Estimate, contrast
+from analysis.models.fit import Fit
+from analysis.models.inference import Estimate, contrast, crv3
 from analysis.models.ppml import fit_ppml
 
 RECENT_WEEKS = 6
@@ -80,7 +82,7 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
     )
 
 
-def _fit(rows: pd.DataFrame, x: Floats):  # noqa: ANN202 - the engine's Fit
+def _fit(rows: pd.DataFrame, x: Floats) -> Fit:
     cells = cells_from_codes(rows["unit"], rows["week"], rows["effect"], rows["cluster"])
     return fit_ppml(rows["count"].to_numpy(), x, cells, offset=np.log(rows["worked"].to_numpy()))
 
@@ -155,16 +157,14 @@ def _by_manager(rows: pd.DataFrame) -> pd.DataFrame:
     x[np.arange(len(rows)), place] = rows["recent"].to_numpy()
     used = [number for number in range(len(managers)) if np.ptp(x[:, number]) > 0]
     fit = _fit(rows.assign(cluster=rows["rep_id"]), x[:, used])
-    meat = fit.scores.T @ fit.scores
-    factor = fit.n_clusters / (fit.n_clusters - 1)
-    error = np.sqrt(np.diag(fit.bread @ meat @ fit.bread) * factor)
-    # A manager has few reps: CRV1 on one manager's reps is short by about reps / (reps - 1).
     reps = rows.groupby("manager_id")["rep_id"].nunique().reindex([managers[number] for number in used]).to_numpy()
-    error = error * np.sqrt(reps / np.maximum(reps - 1, 1))
+    # CRV3 leaves one rep out at a time; a manager's slope rests on his own reps alone, so t has reps - 1 degrees.
+    error = np.sqrt(np.diag(crv3(fit)))
+    wide = stats.t.ppf(0.975, np.maximum(reps - 1, 1)) / stats.norm.ppf(0.975)
     sessions = rows.groupby("manager_id")["sessions"].sum()
     out = pd.DataFrame({"manager_id": [managers[number] for number in used], "estimate": fit.coef, "std_error": error})
     out["sessions"] = out["manager_id"].map(sessions)
-    return pd.concat([out, pool_means(out["estimate"], out["std_error"]).drop(columns="group_mean")], axis=1)
+    return pd.concat([out, pool_means(out["estimate"], out["std_error"] * wide).drop(columns="group_mean")], axis=1)
 
 
 def _naive(rows: pd.DataFrame) -> float:

@@ -49,11 +49,10 @@ def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     if gap := book.need("activities", "is_meaningful"):
         return gap
     rows = attempts(book)
-    rows = rows.loc[rows["occurred_on"] > since, ["rep_id", "occurred_on", "is_meaningful"]]
+    rows = rows[["rep_id", "team_id", "occurred_on", "is_meaningful"]].loc[rows["occurred_on"] > since]
     rows = rows.assign(week=monday_of(rows["occurred_on"]), reached=rows["is_meaningful"].fillna(False).astype(float))
-    counts = rows.groupby(["rep_id", "week"], observed=True)["reached"].agg(["sum", "size"]).reset_index()
-    counts = counts.rename(columns={"sum": "reached", "size": "weight"}).astype({"weight": float})
-    return with_team(book, counts, "week")
+    counts = rows.groupby(["team_id", "rep_id", "week"], observed=True)["reached"].agg(["sum", "size"]).reset_index()
+    return counts.rename(columns={"sum": "reached", "size": "weight"}).astype({"weight": float})
 
 
 def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -71,32 +70,47 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
     return _spans(book, first, "occurred_on", first["created"], first["created"].isna())
 
 
-def asked_on(book: Book) -> pd.Series | NotRecorded:
-    """Day of the first ask per opportunity_id: an ask activity on the deal, or a change into an ask stage."""
-    found = []
+def _first_asks(book: Book) -> pd.DataFrame:
+    """opportunity_id and the day of its first ask: an ask activity on the deal, or a change into an ask stage."""
+    found = [pd.Series(dtype="datetime64[us]")]
     if book.has("activities", "opportunity_id"):
         rows = effort(book)
-        rows = rows.loc[rows["kind"].isin(book.rules.ask_kinds)].dropna(subset=["opportunity_id"])
+        asks = rows["kind"].isin(book.rules.ask_kinds) & rows["opportunity_id"].notna()
+        rows = rows[["opportunity_id", "occurred_on"]].loc[asks]
         found.append(rows.groupby("opportunity_id")["occurred_on"].min())
     if book.has("stage_changes"):
         moves = book.frame("stage_changes")
-        moves = moves.loc[moves["to_stage"].str.lower().isin(book.rules.ask_stages)]
-        day = moves["changed_at"].dt.tz_localize(None).dt.normalize()
-        found.append(day.groupby(moves["opportunity_id"]).min())
-    days = pd.concat(found).groupby(level=0).min() if found else pd.Series(dtype="datetime64[us]")
-    return days if len(days) else NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
+        stages = pd.Index(moves["to_stage"].unique())
+        named = stages[stages.str.lower().isin(book.rules.ask_stages)]
+        moves = moves[["opportunity_id", "changed_at"]].loc[moves["to_stage"].isin(named)]
+        found.append(moves["changed_at"].dt.tz_localize(None).dt.normalize().groupby(moves["opportunity_id"]).min())
+    days = pd.concat(found[1:]).groupby(level=0).min() if len(found) > 1 else found[0]
+    return days.rename("asked_on").rename_axis("opportunity_id").reset_index()
 
 
 def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
     """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
-    asks = asked_on(book)
-    if isinstance(asks, NotRecorded):
-        return asks
+    asks = book.shared("first_asks", lambda: _first_asks(book))
+    if asks.empty:
+        return NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
+    return book.shared("asked_deals", lambda: _asked_deals(book, asks))
+
+
+def _asked_deals(book: Book, asks: pd.DataFrame) -> pd.DataFrame:
     deals = book.frame("opportunities")
-    asked = deals["opportunity_id"].map(asks)
+    asked = deals["opportunity_id"].map(asks.set_index("opportunity_id")["asked_on"])
     asked = asked.where(asked.isna() | (asked > deals["created_on"]), deals["created_on"])
     in_time = asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))
     return deals.assign(asked_on=asked).loc[in_time]
+
+
+def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
+    deals = asked_deals(book)
+    if isinstance(deals, NotRecorded):
+        return deals
+    deals = deals.loc[deals["asked_on"] > since]
+    timed = deal_times(book, deals.assign(created_on=deals["asked_on"]))
+    return with_team(book, timed, "asked_on")[["rep_id", "team_id", "days", "end"]]
 
 
 def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -110,15 +124,6 @@ def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     running = day.isna() & (deals["status"] == "open")
     out = _spans(book, deals, "created_on", day.fillna(deals["closed_on"]), running)
     return out.assign(end=np.where(day.notna(), EVENT, np.where(running, OPEN, OTHER)))
-
-
-def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    deals = asked_deals(book)
-    if isinstance(deals, NotRecorded):
-        return deals
-    deals = deals.loc[deals["asked_on"] > since]
-    timed = deal_times(book, deals.assign(created_on=deals["asked_on"]))
-    return with_team(book, timed, "asked_on")[["rep_id", "team_id", "days", "end"]]
 
 
 def _won(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -163,15 +168,23 @@ _CASES: dict[str, Callable[[Book, pd.Timestamp], pd.DataFrame | NotRecorded]] = 
 
 def step_totals(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame:
     """The ratio of totals of the same weeks, whoever they belong to: scope, team_id, rep_id, naive_ratio."""
-    before, after = (_events(book, name, since) for name in step.split("_to_"))
-    both = pd.concat([before.assign(top=0.0, bottom=1.0), after.assign(top=1.0, bottom=0.0)], ignore_index=True)
-    parts = []
-    for scope, keys in (("company", []), ("team", ["team_id"]), ("rep", ["team_id", "rep_id"])):
-        sums = both.assign(all=0).groupby(["all", *keys], observed=True)[["top", "bottom"]].sum().reset_index()
-        parts.append(sums.assign(scope=scope))
-    frame = pd.concat(parts, ignore_index=True).fillna({"team_id": COMPANY, "rep_id": ""})
+    before, after = (_counts(book, name, since) for name in step.split("_to_"))
+    both = pd.concat([before.rename("bottom"), after.rename("top")], axis=1).fillna(0.0).rename_axis(_KEYS[1:])
+    reps = both.reset_index().assign(scope="rep")
+    teams = reps.groupby("team_id")[["top", "bottom"]].sum().reset_index().assign(scope="team", rep_id="")
+    company = reps[["top", "bottom"]].sum().to_frame().T.assign(scope="company", team_id=COMPANY, rep_id="")
+    frame = pd.concat([reps, teams, company], ignore_index=True)
     ratio = frame["top"] / frame["bottom"].where(frame["bottom"] > 0)
     return frame.assign(naive_ratio=ratio)[[*_KEYS, "naive_ratio"]]
+
+
+def _counts(book: Book, name: str, since: pd.Timestamp) -> pd.Series:
+    """Events of this name since that day per team_id and rep_id."""
+
+    def count() -> pd.DataFrame:
+        return _events(book, name, since).groupby(_KEYS[1:], observed=True).size().rename("n").reset_index()
+
+    return book.shared(f"{name}s since {since.date()}", count).set_index(_KEYS[1:])["n"]
 
 
 def _events(book: Book, name: str, since: pd.Timestamp) -> pd.DataFrame:
@@ -190,9 +203,12 @@ def _events(book: Book, name: str, since: pd.Timestamp) -> pd.DataFrame:
         "invoiced": lambda: (deals.dropna(subset=["invoiced_on"]), "invoiced_on"),
         "paid": lambda: (deals.dropna(subset=["paid_on"]), "paid_on"),
     }[name]()
-    return with_team(book, rows.loc[rows[day] > since, ["rep_id", day]], day)[["rep_id", "team_id"]]
+    if "team_id" in rows:
+        return rows[["rep_id", "team_id"]].loc[rows[day] > since]
+    return with_team(book, rows[["rep_id", day]].loc[rows[day] > since], day)[["rep_id", "team_id"]]
 
 
 def _meaningful(book: Book) -> pd.DataFrame:
     rows = attempts(book)
-    return rows.loc[rows["is_meaningful"].fillna(False).astype(bool)]
+    good = rows["is_meaningful"].fillna(False).astype(bool)
+    return rows[["rep_id", "team_id", "occurred_on"]].loc[good]

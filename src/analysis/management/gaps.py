@@ -6,35 +6,36 @@ variation, and a one-sided p-value for "behind the peers". Nothing here chooses:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.calendars import monday_of
-from analysis.management.book import Book, NotRecorded
+from analysis.management.book import Book, NotRecorded, as_known
 from analysis.management.funnel_cases import step_cases
 from analysis.management.intervals import Floats
+from analysis.management.levers import lever_effects
+from analysis.management.plan import Effect
 from analysis.management.records import attempts, worked_weeks
 from analysis.management.survival import OPEN, conversion
-from analysis.management.targets import lever_effect
 
 RATE_WEEKS = 26
 CONVERSION_WEEKS = 52
-CONVERSIONS = {"opportunity_to_won": "deals won per opportunity", "attempt_to_connect": "meaningful share of attempts"}
+CONVERSIONS = {"opportunity_to_won": "deals won per opportunity", "meaningful_share": "meaningful share of attempts"}
 
 
 @dataclass(frozen=True, slots=True)
 class RepWeeks:
-    """Weekly attempts by rep: counts[kind] and worked are reps x weeks; NaN before joining and after leaving."""
+    """Weekly attempts by rep: counts[kind], meaningful[kind] and worked are reps x weeks; worked is NaN when not employed."""
 
     rep_id: np.ndarray
     team_id: np.ndarray
     weeks: pd.DatetimeIndex
     worked: Floats
     counts: dict[str, Floats]
-    meaningful: Floats | None
+    meaningful: dict[str, Floats] | None
 
 
 def rep_weeks_by_kind(book: Book) -> RepWeeks:
@@ -44,25 +45,26 @@ def rep_weeks_by_kind(book: Book) -> RepWeeks:
     weeks = pd.DatetimeIndex(worked.columns)
     rows = attempts(book)
     week = monday_of(rows["occurred_on"])
-    place = np.column_stack([worked.index.get_indexer(rows["rep_id"]), weeks.get_indexer(week)])
+    place = np.column_stack([worked.index.get_indexer(pd.Index(rows["rep_id"])), weeks.get_indexer(pd.Index(week))])
     inside = (place >= 0).all(axis=1)
     code, kinds = pd.factorize(rows["kind"].to_numpy()[inside], sort=True)
     cell = (code * worked.shape[0] + place[inside, 0]) * worked.shape[1] + place[inside, 1]
     size = len(kinds) * worked.size
     cube = np.bincount(cell, minlength=size).reshape(len(kinds), *worked.shape).astype(float)
-    meaningful = None
+    meaningful: dict[str, Floats] | None = None
     if book.has("activities", "is_meaningful"):
         good = rows["is_meaningful"].fillna(False).to_numpy(dtype=float)[inside]
-        meaningful = np.bincount(cell, weights=good, minlength=size).reshape(cube.shape).sum(axis=0)
+        good_cube = np.bincount(cell, weights=good, minlength=size).reshape(cube.shape)
+        meaningful = {str(kind): good_cube[number] for number, kind in enumerate(kinds)}
     team = book.frame("reps").set_index("rep_id")["team_id"].reindex(worked.index).to_numpy()
     counts = {str(kind): cube[number] for number, kind in enumerate(kinds)}
     return RepWeeks(worked.index.to_numpy(), team, weeks, worked.to_numpy(dtype=float), counts, meaningful)
 
 
-def candidates(book: Book, kinds: list[str], findings: pd.DataFrame | None, team_id: str) -> dict[str, float]:
+def candidates(findings: pd.DataFrame | None, kinds: list[str], team_id: str) -> dict[str, float]:
     """Kinds that the study grades A or B for this team or the company, with the money of one more."""
-    effects = {kind: lever_effect(findings, team_id, kind) for kind in kinds}
-    return {kind: effect.money for kind, effect in effects.items() if not isinstance(effect, str)}
+    effects = lever_effects(findings, team_id)
+    return {kind: effect.money for kind, effect in effects.items() if kind in kinds and isinstance(effect, Effect)}
 
 
 def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -> pd.DataFrame:
@@ -73,7 +75,7 @@ def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -
     """
     span = slice(max(last - window + 1, 0), last + 1)
     counts, worked = panel.counts[kind][:, span], np.nan_to_num(panel.worked[:, span])
-    enough = (worked.sum(axis=1) >= worked.shape[1] / 2) & (worked[:, -1:].sum(axis=1) >= 0)
+    enough = worked.sum(axis=1) >= worked.shape[1] / 2
     parts = [
         _team_gaps(panel.rep_id[rows], team, counts[rows], worked[rows])
         for team, rows in _teams(panel.team_id, enough)
@@ -122,34 +124,51 @@ def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, fl
     return max(base * long_run, 1.0), max(freedom / long_run**2, 3.0)
 
 
-def conversion_gaps(book: Book, step: str, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame | NotRecorded:
-    """Gap in a conversion of the funnel between each rep and the other reps of the team together; see `rate_gaps`."""
-    cases = step_cases(book, step, book.as_of - pd.Timedelta(weeks=weeks))
-    if isinstance(cases, NotRecorded):
-        return cases
-    keys = ["team_id", "rep_id"]
-    if "weight" in cases:
-        found = _shares(cases, keys)
-    else:
-        ended = cases.loc[cases["end"] != OPEN, "days"]
-        horizon = float(ended.quantile(0.95)) if len(ended) else 0.0
-        found = conversion(cases, keys, horizon)
-    found = found.loc[found["effective_n"] >= 5]
-    parts = [_share_gaps(str(team), rows) for team, rows in found.groupby("team_id", sort=True) if len(rows) >= 3]
+def meaningful_gaps(panel: RepWeeks, last: int, window: int = RATE_WEEKS) -> pd.DataFrame:
+    """Gap in the meaningful share of attempts, each rep's mix of kinds held fixed; see `rate_gaps`.
+
+    peers: the share the other reps of the team would have reached with this rep's mix of kinds.
+    """
+    if panel.meaningful is None:
+        return pd.DataFrame()
+    span = slice(max(last - window + 1, 0), last + 1)
+    tried = np.stack([panel.counts[kind][:, span] for kind in panel.counts])
+    good = np.stack([panel.meaningful[kind][:, span] for kind in panel.counts])
+    enough = tried.sum(axis=(0, 2)) >= 30
+    parts = [
+        _mix_gaps(panel.rep_id[rows], team, good[:, rows], tried[:, rows])
+        for team, rows in _teams(panel.team_id, enough)
+        if len(rows) >= 3
+    ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _shares(cases: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Shares of rep-week counts with the number of attempts divided by the spread between weeks, pooled by team."""
-    sums = cases.groupby(keys)[["reached", "weight"]].sum()
-    share = (sums["reached"] / sums["weight"]).rename("conversion")
-    rows = cases.merge(share.reset_index(), on=keys)
-    spread = rows["weight"] * rows["conversion"] * (1 - rows["conversion"])
-    rows["chi"] = (rows["reached"] - rows["weight"] * rows["conversion"]) ** 2
-    team = rows.assign(spread=spread).groupby("team_id")[["chi", "spread"]].sum()
-    design = (team["chi"] / team["spread"].clip(lower=1e-9)).clip(lower=1.0)
-    out = sums.join(share).reset_index()
-    return out.assign(effective_n=out["weight"] / out["team_id"].map(design))
+def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> pd.DataFrame:
+    """kinds x reps x weeks, good ones of those tried."""
+    g, n = good.sum(axis=2), tried.sum(axis=2)
+    others_n = n.sum(axis=1, keepdims=True) - n
+    share = (g.sum(axis=1, keepdims=True) - g + 0.5) / (others_n + 1)
+    expected, total = (n * share).sum(axis=0), n.sum(axis=0)
+    spread = share * (1 - share)
+    own = (g / np.maximum(n, 1))[:, :, None]
+    chi = ((good - tried * own).sum(axis=0) ** 2).sum()
+    design = max(chi / max((tried * own * (1 - own)).sum(), 1e-9), 1.0)
+    variance = design * ((n * spread).sum(axis=0) + (n**2 * spread / np.maximum(others_n, 1)).sum(axis=0)) / total**2
+    return _judged(rep_id, team, g.sum(axis=0) / total, expected / total, np.sqrt(variance), np.inf)
+
+
+def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
+    """Gap in deals won per opportunity between each rep and the other reps of the team together; see `rate_gaps`."""
+    needed = {name: book.tables[name] for name in ("reps", "memberships", "opportunities") if name in book.tables}
+    then = replace(book, tables=as_known(needed, month_end), as_of=month_end)
+    cases = step_cases(then, "opportunity_to_won", month_end - pd.Timedelta(weeks=weeks))
+    if isinstance(cases, NotRecorded) or cases.empty:
+        return pd.DataFrame()
+    ended = cases.loc[cases["end"] != OPEN, "days"]
+    found = conversion(cases, ["team_id", "rep_id"], float(ended.quantile(0.95)) if len(ended) else 0.0)
+    found = found.loc[found["effective_n"] >= 5]
+    parts = [_share_gaps(str(team), rows) for team, rows in found.groupby("team_id", sort=True) if len(rows) >= 3]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _share_gaps(team: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def manager_weeks(book: Book) -> pd.DataFrame:
         spells = book.frame("memberships")[["rep_id", "manager_id", "valid_from"]]
         spells = spells.assign(valid_from=spells["valid_from"].astype(weeks["week"].dtype)).sort_values("valid_from")
         return pd.merge_asof(weeks.sort_values("week"), spells, left_on="week", right_on="valid_from", by="rep_id")
-    return weeks.assign(manager_id=weeks["rep_id"].map(book.frame("reps").set_index("rep_id").get("manager_id")))
+    return weeks.assign(manager_id=weeks["rep_id"].map(book.frame("reps").set_index("rep_id")["manager_id"]))
 
 
 def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
@@ -51,7 +51,7 @@ def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
     keys = pd.MultiIndex.from_frame(out[["manager_id", "kind"]])
     out["sessions"] = counts.reindex(keys).fillna(0).to_numpy(dtype=int)
     scale = np.where(out["kind"] == "one_to_one", 1.0, _WEEKS_PER_MONTH)
-    exposure = out["rep_weeks"].clip(lower=0.2) / scale
+    exposure: pd.Series = out["rep_weeks"].clip(lower=0.2) / scale
     low, high = poisson(out["sessions"], exposure)
     out = out.assign(value=out["sessions"] / exposure, conf_low=low, conf_high=high)
     titles = {kind: title for kind, (title, _) in COACHING.items()}

@@ -157,9 +157,10 @@ def _activities(book: Book, table: pd.DataFrame) -> pd.DataFrame:
     days = days.assign(period=period_of(days["day"], table))
     worked = days.loc[days["period"] >= 0].groupby(["team_id", "rep_id", "period"])["worked"].sum() / 5.0
     rows = attempts(book)
-    rows = rows.loc[rows["occurred_on"] >= opening]
-    rows = with_team(book, rows.assign(period=period_of(rows["occurred_on"], table)), "occurred_on")
-    sums = _rep_sums(book, rows.loc[rows["period"] >= 0]).reindex(worked.index).fillna(0.0)
+    period = period_of(rows["occurred_on"], table)
+    asked = ["team_id", "rep_id", "kind", "is_meaningful", "duration_s", "contact_level", "account_id"]
+    rows = rows[[name for name in asked if name in rows]].loc[period >= 0].assign(period=period[period >= 0])
+    sums = _rep_sums(book, rows).reindex(worked.index).fillna(0.0)
     sums["weeks"] = worked
     sums = both_scopes(sums.reset_index())
     parts = []

@@ -134,12 +134,12 @@ def _curve(book: Book, hires: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame
     rows = rows.assign(expected=usual * rows["worked_share"], bin=np.digitize(tenure.fillna(-1), BINS) - 1)
     mine = rows.loc[~old & (rows["bin"] >= 0)].dropna(subset=["expected"])
     out = pd.DataFrame({"from_week": BINS, "to_week": [*BINS[1:], np.inf]})
-    table = mine.pivot_table(index="rep_id", columns="bin", values=["wins", "expected"], aggfunc="sum", fill_value=0.0)
-    if not len(table):
+    if mine.empty:
         return out.assign(n_reps=0, share=np.nan, conf_low=np.nan, conf_high=np.nan, naive_share=np.nan)
-    order = range(len(BINS))
-    wins = table["wins"].reindex(columns=order, fill_value=0.0).to_numpy()
-    expected = table["expected"].reindex(columns=order, fill_value=0.0).to_numpy()
+    rep, names = pd.factorize(mine["rep_id"])
+    cell, shape = rep * len(BINS) + mine["bin"].to_numpy(), (len(names), len(BINS))
+    wins: Floats = np.bincount(cell, mine["wins"], minlength=shape[0] * shape[1]).reshape(shape)
+    expected: Floats = np.bincount(cell, mine["expected"], minlength=shape[0] * shape[1]).reshape(shape)
     out["n_reps"] = (expected > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         out["naive_share"] = wins.sum(axis=0) / expected.sum(axis=0)

@@ -32,7 +32,7 @@ def _team_then(spells: pd.DataFrame, frame: pd.DataFrame, on: str) -> pd.Series:
     days = frame[on]
     if getattr(days.dt, "tz", None) is not None:
         days = days.dt.tz_localize(None)
-    asked = pd.DataFrame({"rep_id": frame["rep_id"].to_numpy(), "day": days.to_numpy(), "row": np.arange(len(frame))})
+    asked = frame[["rep_id"]].assign(day=days, row=np.arange(len(frame)))
     asked = asked.dropna(subset=["day"]).sort_values("day", kind="stable")
     spells = spells.assign(valid_from=spells["valid_from"].astype(asked["day"].dtype)).sort_values("valid_from")
     found = pd.merge_asof(asked, spells, left_on="day", right_on="valid_from", by="rep_id")
@@ -43,15 +43,26 @@ def _team_then(spells: pd.DataFrame, frame: pd.DataFrame, on: str) -> pd.Series:
 
 
 def effort(book: Book) -> pd.DataFrame:
-    """Activities that count as effort: done by a human. A blank status means done, a blank origin means human."""
+    """Activities that count as effort: done by a human. A blank status means done, a blank origin means human.
+
+    Only the columns that management asks for, and `team_id`, the rep's team on that day.
+    """
+    return book.shared("effort", lambda: _effort(book))
+
+
+_ASKED = "rep_id kind occurred_on occurred_at duration_s direction outcome contact_level is_meaningful account_id"
+
+
+def _effort(book: Book) -> pd.DataFrame:
     rows = book.frame("activities")
+    columns = [name for name in (*_ASKED.split(), "opportunity_id") if name in rows]
     keep = np.ones(len(rows), dtype=bool)
     if "status" in rows:
         keep &= (rows["status"].isna() | (rows["status"] == "done")).to_numpy()
     if "origin" in rows:
         keep &= (rows["origin"].isna() | (rows["origin"] == "human")).to_numpy()
     keep &= (rows["occurred_on"] <= book.as_of).to_numpy()
-    return rows.loc[keep]
+    return with_team(book, rows[columns].loc[keep], "occurred_on")
 
 
 def attempts(book: Book) -> pd.DataFrame:
@@ -59,11 +70,16 @@ def attempts(book: Book) -> pd.DataFrame:
     rows = effort(book)
     if "direction" not in rows:
         return rows
-    return rows.loc[~rows["direction"].eq("internal").fillna(False)]
+    internal = rows["direction"].eq("internal").fillna(False)
+    return rows.loc[~internal] if internal.any() else rows
 
 
 def won_credit(book: Book) -> pd.DataFrame:
     """One row per won deal and credited rep: the deal's columns, `share` and `credit` (amount x share)."""
+    return book.shared("won_credit", lambda: _won_credit(book))
+
+
+def _won_credit(book: Book) -> pd.DataFrame:
     deals = book.frame("opportunities")
     won = deals.loc[deals["status"] == "won"]
     if not book.has("credits"):
@@ -111,6 +127,10 @@ def worked_days(book: Book, since: pd.Timestamp | None = None) -> pd.DataFrame:
 
 def worked_weeks(book: Book) -> pd.DataFrame:
     """One row per rep and complete week in service: rep_id, team_id, week (Monday), worked_share 0..1."""
+    return book.shared("worked_weeks", lambda: _worked_weeks(book))
+
+
+def _worked_weeks(book: Book) -> pd.DataFrame:
     days = worked_days(book)
     days["week"] = monday_of(days["day"])
     weeks = days.groupby(["rep_id", "week"], sort=True).agg(

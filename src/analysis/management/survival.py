@@ -117,7 +117,8 @@ def median_days(frame: pd.DataFrame, keys: list[str], level: float = 0.95) -> pd
         log = np.log(-np.log(np.clip(s, 1e-12, 1 - 1e-12)))
         spread = stats.norm.ppf(0.5 + level / 2) * curve["std_error"] / np.abs(s * np.log(np.clip(s, 1e-12, 1 - 1e-12)))
     spread = np.where(np.isfinite(spread), spread, np.inf)
-    upper, lower = np.exp(-np.exp(log - spread)), np.exp(-np.exp(log + spread))
+    with np.errstate(over="ignore"):
+        upper, lower = np.exp(-np.exp(log - spread)), np.exp(-np.exp(log + spread))
     marks = {"median_days": s, "conf_low": np.where(curve["events"].cumsum() > 0, lower, 1.0), "conf_high": upper}
     out = frame.groupby(keys, observed=True).size().rename("n").to_frame()
     out["events"] = (frame["end"] == EVENT).groupby([frame[k] for k in keys], observed=True).sum()

@@ -18,12 +18,12 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.deal_model import DealModel, deal_model
 from analysis.management.funnel_cases import asked_deals
 from analysis.management.intervals import Floats
+from analysis.management.levers import NO_STUDY, UNTESTED, lever_effects
 from analysis.management.measures import deal_times
-from analysis.management.plan import ChanceCurve, Effect, Goal, activity_curve, chance_curve
+from analysis.management.plan import ChanceCurve, Goal, activity_curve, chance_curve
 from analysis.management.records import attempts, with_team, won_credit
 
 CHANCES = (0.5, 0.7, 0.9)
-ADMITTED = ("A", "B")
 PIPELINE, EVIDENCE = "own conversions", "study"
 
 
@@ -200,13 +200,14 @@ def _activity_rows(
     book: Book, team_id: str, model: DealModel, goal: Goal, pace: float, seed: int
 ) -> list[tuple[dict[str, object], ChanceCurve | None]]:
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
-    done = with_team(book, attempts(book)[["rep_id", "kind", "occurred_on"]], "occurred_on")
-    done = done.loc[done["team_id"] == team_id]
+    done = attempts(book)
+    done = done[["kind", "occurred_on"]].loc[done["team_id"] == team_id]
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
+    effects = lever_effects(book.findings, team_id)
     for kind, mine in done.groupby("kind", observed=True)["occurred_on"]:
         now, fastest = _per_week(mine, book.as_of, 13), _most_per_week(mine, book.as_of)
         row: dict[str, object] = {"lever": str(kind), "basis": EVIDENCE, "now_per_week": now, "naive_per_week": np.nan}
-        effect = lever_effect(book.findings, team_id, str(kind))
+        effect = effects.get(str(kind), UNTESTED if book.findings is not None else NO_STUDY)
         if isinstance(effect, str):
             rows.append(({**row, "admitted": False, "refusal": effect, "warning": ""}, None))
             continue
@@ -216,23 +217,6 @@ def _activity_rows(
         warning = _warning(str(kind), list(needed.values()), fastest, goal.weeks_left)
         rows.append(({**row, "admitted": True, "refusal": "", **needed, "warning": warning}, curve))
     return rows
-
-
-def lever_effect(findings: pd.DataFrame | None, team_id: str, kind: str) -> Effect | str:
-    """The study's effect of an activity graded A or B (the team's own row first), else why it is no lever."""
-    if findings is None:
-        return "no study yet: run the study to see whether it predicts revenue"
-    mine = findings.loc[findings["activity"] == kind]
-    rows = pd.concat(
-        [mine.loc[(mine["scope"] == "team") & (mine["team_id"] == team_id)], mine.loc[mine["scope"] == "company"]]
-    )
-    good = rows.loc[rows["grade"].isin(ADMITTED)]
-    if good.empty:
-        return f"grade {rows['grade'].iloc[0]}: {rows['reason'].iloc[0]}" if len(rows) else "not tested by the study"
-    best = good.iloc[0]
-    lag = best["mean_lag_weeks"]
-    lag = float(lag) if pd.notna(lag) else (float(best["lag_from"]) + float(best["lag_to"])) / 2
-    return Effect(float(best["effect"]), float(best["conf_high"] - best["conf_low"]) / 3.92, lag)
 
 
 def _sentence(book: Book, goal: Goal, as_is: float, levers: pd.DataFrame) -> str:

@@ -1,0 +1,37 @@
+"""Which activities may be used as levers: those that the study grades A or B, with what one more of them brings."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.management.plan import Effect
+
+ADMITTED = ("A", "B")
+NO_STUDY = "no study yet: run the study to see whether it predicts revenue"
+UNTESTED = "not tested by the study"
+
+
+def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effect | str]:
+    """Per activity of the study: its effect where graded A or B for the team or the company, else why it is no lever.
+
+    The team's own row counts first; the company's may admit what the team's own data are too thin to tell.
+    """
+    if findings is None:
+        return {}
+    mine = findings.loc[(findings["scope"] == "company") | (findings["team_id"] == team_id)]
+    out: dict[str, Effect | str] = {}
+    for row in mine.sort_values("scope", ascending=False, kind="stable").to_dict("records"):
+        known = out.get(row["activity"])
+        if isinstance(known, Effect):
+            continue
+        if row["grade"] in ADMITTED:
+            out[row["activity"]] = _effect(row)
+        elif known is None:
+            out[row["activity"]] = f"grade {row['grade']}: {row['reason']}"
+    return out
+
+
+def _effect(row: dict) -> Effect:
+    lag = row["mean_lag_weeks"]
+    weeks = float(lag) if pd.notna(lag) else (float(row["lag_from"]) + float(row["lag_to"])) / 2
+    return Effect(float(row["effect"]), float(row["conf_high"] - row["conf_low"]) / 3.92, weeks)
