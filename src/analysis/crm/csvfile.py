@@ -8,9 +8,12 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from analysis.errors import DataError
+
+if TYPE_CHECKING:
+    import _csv
 
 _CHUNK_BYTES = 1 << 20
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -90,7 +93,7 @@ def first_fault(path: Path, columns: Sequence[str]) -> str | None:
     return None
 
 
-def _reader(file: TextIO) -> "csv._reader":
+def _reader(file: TextIO) -> "_csv.Reader":
     csv.field_size_limit(min(_MAX_FIELD, sys.maxsize))
     return csv.reader(file, strict=True)
 

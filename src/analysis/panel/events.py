@@ -1,8 +1,7 @@
 """Count activities by week, kind and rep in one pass over the files, a batch at a time.
 
-Distinct accounts are what costs: they need every (week, rep, account) once. Each is packed into one integer, sorted
-by the batch, kept by block of weeks and spilled to disk when there are many, so that memory does not grow with the
-number of events, in whatever order they lie.
+Memory does not grow with the number of events, in whatever order they lie: of each batch only sums remain, and
+distinct accounts (the one measure that needs every row) are kept apart by week and spilled (distinct.py).
 """
 
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 
 from analysis.calendars import monday_of_days
 from analysis.errors import DataError
+from analysis.panel.distinct import DistinctAccounts, text_hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1 << 20
 MAX_KINDS = 60
 _SENIOR = "vp_or_above"
-_ACCOUNT_BITS, _REP_BITS = 30, 20
-_BLOCK_WEEKS = 8
-_PENDING_KEYS = 12_000_000  # 96 MB
 
-_TEXT = ("rep_id", "kind", "status", "origin", "contact_level", "account_id")
-_READ = (*_TEXT, "occurred_on", "duration_s", "is_meaningful", "logged_at")
+_WORDS = ("rep_id", "kind", "status", "origin", "contact_level")  # few different values: read as codes
+_READ = (*_WORDS, "account_id", "occurred_on", "duration_s", "is_meaningful", "logged_at")
 
 COUNT, MEANINGFUL, MEANINGFUL_KNOWN, SENIOR, SENIOR_KNOWN = range(5)
 
@@ -73,7 +70,7 @@ class _Batch:
     talk_known: np.ndarray | None
     meaningful: tuple[np.ndarray, np.ndarray] | None
     senior: tuple[np.ndarray, np.ndarray] | None
-    account: np.ndarray | None
+    account: tuple[np.ndarray, np.ndarray] | None  # hash, known
 
 
 def week_number(days: np.ndarray) -> np.ndarray:
@@ -94,16 +91,17 @@ def count(files: Sequence[Path], reps: Sequence[str], as_of: date | None = None)
     import pyarrow as pa
 
     tally = Tally(len(reps))
-    rep_set, accounts = pa.array(list(reps), pa.string()), _Coder()
+    rep_set = pa.array(list(reps), pa.string())
     with tempfile.TemporaryDirectory(prefix="workbench-accounts-") as folder:
-        seen = _DistinctKeys(Path(folder))
+        accounts = DistinctAccounts(Path(folder), len(reps))
         for raw in _batches(files):
-            batch = _effort(raw, rep_set, accounts, as_of)
+            batch = _effort(raw, rep_set, as_of)
             if len(batch.rep):
                 _add(tally, batch)
                 if batch.account is not None:
-                    seen.add(_pack(batch))
-        _count_accounts(tally, seen)
+                    hashes, known = batch.account
+                    accounts.add(batch.week[known], batch.rep[known], hashes[known])
+        tally.accounts.update(accounts.counts())
     if len(tally.kinds) > MAX_KINDS:
         raise DataError(
             f"activities.kind holds {len(tally.kinds)} different kinds; map them to at most {MAX_KINDS} key selling "
@@ -118,11 +116,13 @@ def _batches(files: Sequence[Path]) -> Iterator["pa.RecordBatch"]:
     for path in files:
         there = set(pq.read_schema(path).names)
         columns = [name for name in _READ if name in there]
-        with pq.ParquetFile(path, read_dictionary=[name for name in columns if name in _TEXT], memory_map=True) as file:
+        with pq.ParquetFile(
+            path, read_dictionary=[name for name in columns if name in _WORDS], memory_map=True
+        ) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=columns)
 
 
-def _effort(raw: "pa.RecordBatch", reps: "pa.Array", accounts: "_Coder", as_of: date | None) -> _Batch:
+def _effort(raw: "pa.RecordBatch", reps: "pa.Array", as_of: date | None) -> _Batch:
     """The rows that count: done, by a human, not after as_of."""
     import pyarrow as pa
 
@@ -142,7 +142,7 @@ def _effort(raw: "pa.RecordBatch", reps: "pa.Array", accounts: "_Coder", as_of: 
         talk_known=None if talk is None else talk[1],
         meaningful=_with_known(columns.get("is_meaningful"), pick),
         senior=_senior(columns.get("contact_level"), pick),
-        account=accounts.codes(columns["account_id"])[pick] if "account_id" in columns else None,
+        account=_accounts(columns.get("account_id"), pick),
     )
 
 
@@ -203,30 +203,10 @@ def _senior(column: "pa.DictionaryArray | None", pick: Any) -> tuple[np.ndarray,
     )
 
 
-class _Coder:
-    """Numbers for account ids, the same in every batch."""
-
-    def __init__(self) -> None:
-        import pyarrow as pa
-
-        self._known = pa.array([], pa.string())
-
-    def codes(self, column: "pa.DictionaryArray") -> np.ndarray:
-        """One number a row; -1 where empty."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        words = column.dictionary
-        places = pc.index_in(words, value_set=self._known)
-        if places.null_count:
-            fresh = words.filter(pc.is_null(places))
-            start = len(self._known)
-            self._known = pa.concat_arrays([self._known, fresh.cast(pa.string())])
-            places = places.to_numpy(zero_copy_only=False).copy()
-            places[np.isnan(places)] = np.arange(start, start + len(fresh))
-        else:
-            places = places.to_numpy(zero_copy_only=False)
-        return np.append(places.astype(np.int64), -1)[_indices(column)]
+def _accounts(column: "pa.StringArray | None", pick: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    if column is None:
+        return None
+    return text_hashes(column)[pick], column.is_valid().to_numpy(zero_copy_only=False)[pick]
 
 
 def _add(tally: Tally, batch: _Batch) -> None:
@@ -266,66 +246,3 @@ def _accumulate(cells: dict, key: object, values: np.ndarray) -> None:
         cells[key] += values
     else:
         cells[key] = values.copy()
-
-
-def _pack(batch: _Batch) -> np.ndarray:
-    account = batch.account
-    if account is None:
-        return np.empty(0, dtype=np.int64)
-    keys = (batch.week.astype(np.int64) << _REP_BITS | batch.rep) << _ACCOUNT_BITS | account
-    return keys[account >= 0] if (account < 0).any() else keys
-
-
-class _DistinctKeys:
-    """Packed (week, rep, account) keys by block of weeks, in memory while they are few and in files when many."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._held: dict[int, list[np.ndarray]] = {}
-        self._pending = 0
-
-    def add(self, keys: np.ndarray) -> None:
-        """Take in the keys of one batch (sorts them in place)."""
-        if not len(keys):
-            return
-        keys.sort()
-        keys = keys[np.append(True, keys[1:] != keys[:-1])]
-        width = _BLOCK_WEEKS << (_REP_BITS + _ACCOUNT_BITS)
-        first, last = int(keys[0] // width), int(keys[-1] // width)
-        ends = np.searchsorted(keys, np.arange(first + 1, last + 1, dtype=np.int64) * width)
-        for block, part in enumerate(np.split(keys, ends), start=first):
-            if len(part):
-                self._held.setdefault(block, []).append(part)
-        self._pending += len(keys)
-        if self._pending > _PENDING_KEYS:
-            self._spill()
-
-    def _spill(self) -> None:
-        for block, parts in self._held.items():
-            with (self._folder / str(block)).open("ab") as file:
-                for part in parts:
-                    file.write(part.tobytes())
-        self._held, self._pending = {}, 0
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Distinct keys, sorted, one array a block of weeks."""
-        spilled = {int(path.name) for path in self._folder.iterdir()}
-        for block in sorted(spilled | set(self._held)):
-            parts = list(self._held.pop(block, []))
-            if block in spilled:
-                parts.append(np.fromfile(self._folder / str(block), dtype=np.int64))
-            keys = np.concatenate(parts)
-            keys.sort()
-            yield keys[np.append(True, keys[1:] != keys[:-1])]
-
-
-def _count_accounts(tally: Tally, seen: _DistinctKeys) -> None:
-    for keys in seen.blocks():
-        place = keys >> _ACCOUNT_BITS
-        week, rep = place >> _REP_BITS, place & ((1 << _REP_BITS) - 1)
-        first = int(week[0])
-        weeks = int(week[-1]) - first + 1
-        held = np.bincount((week - first) * tally.reps + rep, minlength=weeks * tally.reps)
-        for number, row in enumerate(held.reshape(weeks, tally.reps)):
-            if row.any():
-                _accumulate(tally.accounts, first + number, row)
