@@ -34,7 +34,7 @@ class Columns(Protocol):
         """Rows (n,) in which every column is known; raises DataError when a value is infinite."""
 
     def take(self, rows: Codes | slice) -> Floats:
-        """Fresh (m, width) array of the rows asked for."""
+        """The rows asked for (m, width), in increasing order; read-only where it shows the caller's own array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,10 @@ class Dense:
         return known(self.values)
 
     def take(self, rows: Codes | slice) -> Floats:
-        """A copy of some rows."""
-        return np.array(self.values[rows], np.float64)
+        """Some rows, copied only if they must be gathered."""
+        part = self.values[rows]
+        part.flags.writeable = not isinstance(rows, slice)
+        return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Lagged:
         return rows
 
     def take(self, rows: Codes | slice) -> Floats:
-        """Lag terms of some usable rows, in increasing order."""
+        """Lag terms of some usable rows."""
         index = np.arange(self.n)[rows] if isinstance(rows, slice) else rows
         window = self._window(index)
         if is_identity(self.basis):
@@ -106,13 +108,15 @@ class Lagged:
 
     def _window(self, index: Codes) -> Floats:
         """The values (m, activities, L) at each lag."""
-        first, last = self.lags[0], self.lags[-1]
+        first, last, width = self.lags[0], self.lags[-1], self.x.shape[1]
         if not index.size or self.lags != tuple(range(first, last + 1)):
             return np.stack([self.x[index - lag] for lag in self.lags], axis=2)
-        # Neighbouring lags lie side by side in memory: one strided copy instead of one gather a lag.
+        # A row's neighbouring lags lie side by side in memory: one run of numbers a row instead of a gather a lag.
         low, high = int(index[0]), int(index[-1]) + 1
-        views = np.lib.stride_tricks.sliding_window_view(self.x[low - last : high - first], len(self.lags), axis=0)
-        return views[:, :, ::-1][index - low]
+        flat = self.x[low - last : high - first].reshape(-1)
+        runs = np.lib.stride_tricks.sliding_window_view(flat, width * len(self.lags))[::width]
+        newest_last = runs[index - low].reshape(index.size, len(self.lags), width)
+        return np.ascontiguousarray(newest_last[:, ::-1].transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.errors import DataError, ParameterError
 
-Codes = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -43,17 +43,16 @@ class Cells:
         """Number of rows."""
         return int(self.unit.size)
 
-    def take(self, rows: NDArray[np.int64] | Flags) -> Cells:
-        """The cells of some rows (an increasing index or a mask), codes made gapless again."""
+    def take(self, rows: Codes | Flags | slice) -> Cells:
+        """The cells of some rows (an increasing index, a mask or a slice), codes gapless again and 32 bits wide."""
         return Cells(compact(self.unit[rows]), self.time[rows], compact(self.effect[rows]), compact(self.cluster[rows]))
 
 
 def compact(codes: Codes) -> Codes:
-    """Codes 0..k-1 in the order of the old codes, without the levels that no longer occur."""
-    if not codes.size:
-        return codes
+    """Codes 0..k-1 in the order of the old codes, without the levels that no longer occur; 32 bits."""
     present = np.bincount(codes) > 0
-    return codes if present.all() else (np.cumsum(present) - 1)[codes]
+    narrow = codes.astype(np.int32)
+    return narrow if present.all() else (np.cumsum(present, dtype=np.int32) - 1)[narrow]
 
 
 def cells_from_codes(

@@ -121,7 +121,7 @@ def check_rows(y: Floats, columns: Columns, cells: Cells, offset: Floats | None 
 def keep_rows(columns: Columns, cells: Cells, used: Flags) -> tuple[Columns, Cells]:
     """Columns and gapless cells of the rows used."""
     if used.all():
-        return columns, cells.take(np.arange(cells.n))
+        return columns, cells.take(slice(None))
     rows = np.flatnonzero(used)
     return Subset(columns, rows), cells.take(rows)
 

@@ -11,7 +11,7 @@ from analysis.models.absorb import Absorber, absorber, layout
 from analysis.models.columns import Columns, as_columns
 from analysis.models.design import Cells, Flags, Floats
 from analysis.models.fit import Dropped, Fit, System, check_rows, keep_rows, name_tuple
-from analysis.models.within import Within, net_sums, net_vector, product, solve_normal, take_out
+from analysis.models.within import Within, net_vector, residuals, solve_normal, take_effects_off, take_out
 
 
 def fit_ols(y: Floats, x: Floats | Columns, cells: Cells, names: Sequence[str] | None = None) -> Fit:
@@ -53,9 +53,9 @@ def fit_projected(
     identity = np.eye(columns.width)
     bread = solve_normal(within, identity, names)
     coef = bread @ within.cross
-    residual = net_y + (within.unit_part @ coef)[plan.cells.unit] + (within.effect_part @ coef)[plan.cells.effect]
-    residual -= product(plan, columns, coef)
-    scores = [net_sums(plan, columns, within, plan.cells.cluster, residual[:, k]) for k in range(y.shape[1])]
+    residual, raw = residuals(plan, columns, within, net_y, coef)
+    codes = plan.cells.cluster
+    scores = [take_effects_off(raw[k], plan, within, codes, residual[:, k]) for k in range(y.shape[1])]
     dropped = Dropped(int((~used).sum()), 0, 0, 0, float(1 - used.mean()))
     return tuple(
         Fit(

@@ -9,32 +9,41 @@ cells whose outcome is always zero carry no information and leave first (Correia
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import xlogy
 
 from analysis.errors import DataError, ParameterError, Refused
-from analysis.models.absorb import Layout, absorber, layout, level_sums
+from analysis.models.absorb import Absorber, Layout, absorber, layout, level_sums
 from analysis.models.columns import Columns, Combined, as_columns
-from analysis.models.design import Cells, Flags, Floats
+from analysis.models.design import Cells, Codes, Flags, Floats
 from analysis.models.fit import Dropped, Fit, System, check_rows, keep_rows, name_tuple
-from analysis.models.within import net_sums, product, solve_normal, take_out
+from analysis.models.within import Within, net_sums, product, solve_normal, take_out
 
 MOST_STEPS = 60
-CLOSE_ENOUGH = 1e-12
-SWEEPS = 4
+CLOSE_ENOUGH = 1e-14
+SWEEPS = 3
 HALVINGS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where Newton stands: coef (p,), second effects (E,), mean (n,) with unit effects concentrated out, deviance."""
+    """Where Newton stands: coef (p,), linear (n,) the log mean before unit effects, mean (n,) with unit effects
+    concentrated out, loss (n times the negative log likelihood up to a constant)."""
 
     coef: Floats
-    effects: Floats
+    linear: Floats
     mean: Floats
-    deviance: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The effects and net regressors in the metric of one set of means."""
+
+    work: Absorber
+    within: Within
 
 
 def fit_ppml(
@@ -90,45 +99,41 @@ def fit_prepared(
     dropped: Dropped,
     names: tuple[str, ...] | None = None,
 ) -> Fit:
-    """Fit rows already chosen; the outcome is scaled to a mean of one while Newton runs, so that units do not matter."""
-    size = float(y.mean())
-    state, steps = newton(y / size, columns, plan, offset, start, names)
-    mean = state.mean * size
-    return at_estimate(y, columns, plan, offset, state.coef, mean, steps, used, dropped, names)
+    """Fit rows already chosen."""
+    state, metric, steps = newton(y, columns, plan, offset, start, names)
+    return assemble(y, columns, plan, offset, state, metric, steps, used, dropped, names)
 
 
-def at_estimate(
+def assemble(
     y: Floats,
     columns: Columns,
     plan: Layout,
     offset: Floats | None,
-    coef: Floats,
-    mean: Floats,
+    state: State,
+    metric: Metric,
     steps: int,
     used: Flags,
     dropped: Dropped,
     names: tuple[str, ...] | None,
 ) -> Fit:
-    """Scores and information of all regressors at a given estimate, restricted or not."""
-    work = absorber(plan, mean)
-    residual = y - mean
-    within = take_out(work, columns, residual[:, None], mean)
-    scores = net_sums(plan, columns, within, plan.cells.cluster, residual)
+    """A fit from where Newton ended and the metric of all its regressors there."""
+    residual = y - state.mean
+    within = metric.within
     return Fit(
         family="ppml",
-        coef=coef,
-        scores=scores,
+        coef=state.coef,
+        scores=net_sums(plan, columns, within, plan.cells.cluster, residual),
         information=within.gram,
         bread=solve_normal(within, np.eye(columns.width), names),
-        fitted=mean,
+        fitted=state.mean,
         residual=residual,
         used=used,
         dropped=dropped,
-        objective=deviance(y, mean),
+        objective=deviance(y, state.mean),
         null_objective=float("nan"),
         steps=steps,
         names=names,
-        system=System(columns, y, offset, work, within, mean),
+        system=System(columns, y, offset, metric.work, within, state.mean),
     )
 
 
@@ -141,12 +146,14 @@ def fit_restricted(fit: Fit, restrictions: Floats) -> Fit:
 
     free = null_space(restrictions)
     system, plan = fit.system, fit.system.work.plan
-    size = float(system.y.mean())
     columns = Combined(system.columns, free)
-    state, steps = newton(system.y / size, columns, plan, system.offset, free.T @ fit.coef, None)
-    coef, mean = free @ state.coef, state.mean * size
-    used, dropped, names = fit.used, fit.dropped, fit.names
-    return at_estimate(system.y, system.columns, plan, system.offset, coef, mean, steps, used, dropped, names)
+    state, _, steps = newton(system.y, columns, plan, system.offset, free.T @ fit.coef, None)
+    work = absorber(plan, state.mean)
+    metric = Metric(work, take_out(work, system.columns, (system.y - state.mean)[:, None], state.mean))
+    full = replace(state, coef=free @ state.coef)
+    return assemble(
+        system.y, system.columns, plan, system.offset, full, metric, steps, fit.used, fit.dropped, fit.names
+    )
 
 
 def newton(
@@ -156,13 +163,14 @@ def newton(
     offset: Floats | None,
     start: Floats | None,
     names: tuple[str, ...] | None,
-) -> tuple[State, int]:
-    """Maximise the concentrated likelihood; stops when the last step moves less than a millionth of a standard error."""
-    totals = np.add.reduceat(y, plan.starts[:-1])
-    coef = np.zeros(columns.width) if start is None else np.asarray(start, np.float64).copy()
-    linear = index(columns, plan, coef, offset)
-    effects = first_effects(y, totals, linear, plan)
-    state = evaluate(y, totals, linear, coef, effects, plan)
+) -> tuple[State, Metric, int]:
+    """Maximise the concentrated likelihood; returns the state, its metric and the number of steps.
+
+    A step whose size, as a mean square change of the log mean, is negligible is the last one and leaves the metric as
+    it is. Means are relative to the mean outcome in that comparison, so the outcome's unit does not matter.
+    """
+    problem = Problem(y, np.flatnonzero(y), run_totals(y, plan), columns, plan)
+    state = problem.begin(offset, start)
     for step in range(1, MOST_STEPS + 1):
         residual = y - state.mean
         work = absorber(plan, state.mean)
@@ -170,44 +178,58 @@ def newton(
         move = solve_normal(within, within.cross[:, 0], names)
         effect_sums = level_sums(plan.cells.effect, residual, plan.effects)
         free = work.solve(None, effect_sums[:, None])[1][:, 0]
-        effect_move = free - within.effect_part @ move
+        direction = product(plan, columns, move) + (free - within.effect_part @ move)[plan.cells.effect]
         decrement = float(move @ within.cross[:, 0] + free @ effect_sums)
-        state = line_search(y, totals, columns, plan, offset, state, move, effect_move)
-        if decrement < CLOSE_ENOUGH:
-            return state, step
+        state = problem.search(state, move, direction)
+        if decrement <= CLOSE_ENOUGH * float(y.sum()):
+            return state, Metric(work, within), step
     raise Refused(
         f"the Poisson regression did not converge in {MOST_STEPS} steps: a combination of regressors probably "
         "separates zero from positive outcomes; use fewer regressors or lags"
     )
 
 
-def line_search(
-    y: Floats,
-    totals: Floats,
-    columns: Columns,
-    plan: Layout,
-    offset: Floats | None,
-    state: State,
-    move: Floats,
-    effect_move: Floats,
-) -> State:
-    """The full step, halved while it makes the fit worse."""
-    base, direction = index(columns, plan, state.coef, offset), index(columns, plan, move, None)
-    length = 1.0
-    for _ in range(HALVINGS):
-        trial = evaluate(
-            y, totals, base + length * direction, state.coef + length * move, state.effects + length * effect_move, plan
-        )
-        if trial.deviance <= state.deviance + 1e-9 * (abs(state.deviance) + 1):
-            return trial
-        length /= 2
-    return trial
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What Newton holds fixed: y (n,), positive (rows with y > 0), totals (U,) of y by unit, the regressors."""
+
+    y: Floats
+    positive: Codes
+    totals: Floats
+    columns: Columns
+    plan: Layout
+
+    def begin(self, offset: Floats | None, start: Floats | None) -> State:
+        """The state at a first guess, second effects from a few sweeps of proportional fitting."""
+        coef = np.zeros(self.columns.width) if start is None else np.asarray(start, np.float64).copy()
+        linear = product(self.plan, self.columns, coef) + (0.0 if offset is None else offset)
+        observed = level_sums(self.plan.cells.effect, self.y, self.plan.effects)
+        for _ in range(SWEEPS):
+            mean = unit_scaled(self.totals, linear, self.plan)
+            expected = level_sums(self.plan.cells.effect, mean, self.plan.effects)
+            linear = linear + np.log(observed / expected)[self.plan.cells.effect]
+        return self.at(coef, linear)
+
+    def at(self, coef: Floats, linear: Floats) -> State:
+        """The state at a log mean, each unit's total fitted exactly."""
+        mean = unit_scaled(self.totals, linear, self.plan)
+        loss = -float(self.y[self.positive] @ np.log(mean[self.positive]))
+        return State(coef, linear, mean, loss)
+
+    def search(self, state: State, move: Floats, direction: Floats) -> State:
+        """The full step, halved while it makes the fit worse."""
+        length = 1.0
+        for _ in range(HALVINGS):
+            trial = self.at(state.coef + length * move, state.linear + length * direction)
+            if trial.loss <= state.loss + 1e-9 * (abs(state.loss) + 1):
+                break
+            length /= 2
+        return trial
 
 
-def evaluate(y: Floats, totals: Floats, linear: Floats, coef: Floats, effects: Floats, plan: Layout) -> State:
-    """Means with each unit's total fitted exactly, whatever the rest."""
-    mean = unit_scaled(totals, linear + effects[plan.cells.effect], plan)
-    return State(coef, effects, mean, deviance(y, mean))
+def run_totals(y: Floats, plan: Layout) -> Floats:
+    """Sums (U,) by unit."""
+    return np.asarray(np.add.reduceat(y, plan.starts[:-1]), np.float64)
 
 
 def unit_scaled(totals: Floats, log_mean: Floats, plan: Layout) -> Floats:
@@ -218,22 +240,6 @@ def unit_scaled(totals: Floats, log_mean: Floats, plan: Layout) -> Floats:
     scale = totals / np.add.reduceat(mean, plan.starts[:-1])
     # A mean of exactly zero would leave the row without weight and the effects without a solution.
     return np.maximum(mean * np.repeat(scale, counts), 1e-300)
-
-
-def first_effects(y: Floats, totals: Floats, linear: Floats, plan: Layout) -> Floats:
-    """Second effects (E,) from a few sweeps of proportional fitting: cheap, and close when regressors matter little."""
-    observed = level_sums(plan.cells.effect, y, plan.effects)
-    effects = np.zeros(plan.effects)
-    for _ in range(SWEEPS):
-        mean = unit_scaled(totals, linear + effects[plan.cells.effect], plan)
-        effects += np.log(observed / level_sums(plan.cells.effect, mean, plan.effects))
-    return effects
-
-
-def index(columns: Columns, plan: Layout, coef: Floats, offset: Floats | None) -> Floats:
-    """x @ coef (+ offset), (n,)."""
-    linear = product(plan, columns, coef)
-    return linear if offset is None else linear + offset
 
 
 def deviance(y: Floats, mean: Floats) -> float:

@@ -8,7 +8,7 @@ hands it to whoever needs rows: scores by cluster, the part of a contrast in eac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -20,6 +20,8 @@ from analysis.models.design import Codes, Floats
 
 BLOCK_VALUES = 400_000
 COLLINEAR = 1e-10
+ABSORBED = 1e-14
+CANCELS = 1e-6
 FEW_ROWS_A_UNIT = 20
 
 
@@ -52,8 +54,19 @@ def blocks(plan: Layout, width: int) -> Iterator[tuple[slice, slice]]:
 
 def tally(codes: Codes, weight: Floats, values: Floats, levels: int) -> Floats:
     """Sums (levels, p) of weight * values by code, without sorting."""
-    pointers = np.arange(codes.size + 1)
-    return np.asarray(sparse.csc_array((weight, codes, pointers), shape=(levels, codes.size)) @ values)
+    matrix = sparse.csc_array((levels, codes.size))
+    # Set directly: the constructor would check and convert every index of every block again.
+    matrix.data, matrix.indices = weight, codes.astype(np.int32, copy=False)
+    matrix.indptr = np.arange(codes.size + 1, dtype=np.int32)
+    return np.asarray(matrix @ values)
+
+
+def run_sums(edges: Codes, weight: Floats, values: Floats) -> Floats:
+    """Sums (u, p) of weight * values over runs of rows, run i from edges[i] to edges[i + 1]."""
+    matrix = sparse.csr_array((edges.size - 1, weight.size))
+    matrix.data, matrix.indptr = weight, edges.astype(np.int32)
+    matrix.indices = np.arange(weight.size, dtype=np.int32)
+    return np.asarray(matrix @ values)
 
 
 def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None = None) -> Within:
@@ -69,10 +82,9 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
     for rows, units in blocks(plan, width):
         part = columns.take(rows)
         edges = plan.starts[units.start : units.stop + 1] - rows.start
-        scaled = part if weight is None else part * weight[rows, None]
-        means[units] = np.add.reduceat(scaled, edges[:-1], axis=0) / work.unit_weight[units, None]
-        subtract(part, means[units], edges)
         part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
+        means[units] = run_sums(edges, part_weight, part) / work.unit_weight[units, None]
+        part = subtract(part, means[units], edges)
         sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
         cross += part.T @ targets[rows]
         if weight is not None:
@@ -82,38 +94,65 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
     spread = np.diag(gram).copy()
     gram -= sums.T @ effect_part
     cross -= effect_part.T @ tally(plan.cells.effect, np.ones(plan.cells.n), targets, plan.effects)
-    return Within(means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
+    within = Within(means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
+    if (np.diag(gram) < CANCELS * spread).any():
+        # Effects that dwarf the rest leave only rounding in a difference of sums: add up what is left itself.
+        return _of_what_is_left(plan, columns, within, targets, weight)
+    return within
 
 
-def subtract(part: Floats, values: Floats, edges: Codes) -> None:
-    """Take values (u, p) off the rows of their unit, in place; unit i has rows edges[i] to edges[i + 1]."""
-    if part.shape[0] < FEW_ROWS_A_UNIT * values.shape[0]:
-        part -= np.repeat(values, np.diff(edges), axis=0)
-        return
-    for value, start, stop in zip(values, edges[:-1], edges[1:], strict=True):
+def _of_what_is_left(plan: Layout, columns: Columns, within: Within, targets: Floats, weight: Floats | None) -> Within:
+    gram, cross = np.zeros_like(within.gram), np.zeros_like(within.cross)
+    for rows, net in net_blocks(plan, columns, within):
+        gram += net.T @ (net if weight is None else net * weight[rows, None])
+        cross += net.T @ targets[rows]
+    return replace(within, gram=(gram + gram.T) / 2, cross=cross)
+
+
+def subtract(part: Floats, values: Floats, edges: Codes) -> Floats:
+    """Rows less the values (u, p) of their unit, in place where allowed; unit i from edges[i] to edges[i + 1]."""
+    if part.shape[0] < FEW_ROWS_A_UNIT * values.shape[0] or not part.flags.writeable:
+        return part - np.repeat(values, np.diff(edges), axis=0)
+    for value, start, stop in zip(values, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         part[start:stop] -= value
+    return part
 
 
 def net_blocks(plan: Layout, columns: Columns, within: Within) -> Iterator[tuple[slice, Floats]]:
     """(rows, regressors net of all effects), a block of whole units at a time."""
     for rows, units in blocks(plan, columns.width):
-        part = columns.take(rows)
-        subtract(part, within.unit_part[units], plan.starts[units.start : units.stop + 1] - rows.start)
-        part -= within.effect_part[plan.cells.effect[rows]]
+        edges = plan.starts[units.start : units.stop + 1] - rows.start
+        part = subtract(columns.take(rows), within.unit_part[units], edges)
+        part -= within.effect_part.take(plan.cells.effect[rows], axis=0)
         yield rows, part
 
 
-def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, values: Floats) -> Floats:
-    """Sums (levels, p) of values * net regressors by code, from the regressors as they are.
+def residuals(plan: Layout, columns: Columns, within: Within, net_y: Floats, coef: Floats) -> tuple[Floats, Floats]:
+    """Residuals (n, k) of net outcomes and, from the same pass, their raw sums with the regressors (k, G, p)."""
+    shift_unit, shift_effect = within.unit_part @ coef, within.effect_part @ coef
+    left = net_y + shift_unit[plan.cells.unit] + shift_effect[plan.cells.effect]
+    raw = np.zeros((coef.shape[1], plan.clusters, columns.width))
+    for rows, _ in blocks(plan, columns.width):
+        part = columns.take(rows)
+        left[rows] -= part @ coef
+        for outcome in range(coef.shape[1]):
+            raw[outcome] += tally(plan.cells.cluster[rows], left[rows, outcome], part, plan.clusters)
+    return left, raw
 
-    Effects enter through sums by (code, unit) and (code, effect), which is cheaper than taking them out of every row.
-    """
+
+def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, values: Floats) -> Floats:
+    """Sums (levels, p) of values * net regressors by code, from the regressors as they are."""
     levels = int(codes.max()) + 1
     total = np.zeros((levels, columns.width))
     for rows, _ in blocks(plan, columns.width):
         total += tally(codes[rows], values[rows], columns.take(rows), levels)
+    return take_effects_off(total, plan, within, codes, values)
+
+
+def take_effects_off(total: Floats, plan: Layout, within: Within, codes: Codes, values: Floats) -> Floats:
+    """Raw sums (levels, p) less what the effects contribute: cheaper than taking the effects out of every row."""
     for cells, part in ((plan.cells.unit, within.unit_part), (plan.cells.effect, within.effect_part)):
-        joint = sparse.coo_array((values, (codes, cells)), shape=(levels, part.shape[0])).tocsr()
+        joint = sparse.coo_array((values, (codes, cells)), shape=(total.shape[0], part.shape[0])).tocsr()
         total -= joint @ part
     return total
 
@@ -128,16 +167,23 @@ def product(plan: Layout, columns: Columns, coef: Floats) -> Floats:
 
 
 def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> Floats:
-    """A vector or matrix (n, k) net of both sets of effects."""
+    """A vector or matrix (n, k) net of both sets of effects; twice where the effects dwarf the rest."""
+    matrix = values.reshape(work.plan.cells.n, -1)
+    net, spread = _net_once(work, matrix, weight)
+    if ((net**2).sum(axis=0) < CANCELS * spread).any():
+        net, _ = _net_once(work, net, weight)
+    return net.reshape(values.shape)
+
+
+def _net_once(work: Absorber, matrix: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
     plan = work.plan
     weights = np.ones(plan.cells.n) if weight is None else weight
-    matrix = values.reshape(plan.cells.n, -1)
     means = tally(plan.cells.unit, weights, matrix, plan.units) / work.unit_weight[:, None]
-    net = matrix - means[plan.cells.unit]
+    net = matrix - means.take(plan.cells.unit, axis=0)
     unit_part, effect_part = work.solve(None, tally(plan.cells.effect, weights, net, plan.effects))
-    net -= unit_part[plan.cells.unit]
-    net -= effect_part[plan.cells.effect]
-    return net.reshape(values.shape)
+    net -= unit_part.take(plan.cells.unit, axis=0)
+    net -= effect_part.take(plan.cells.effect, axis=0)
+    return net, (matrix**2).sum(axis=0)
 
 
 def solve_normal(within: Within, right: Floats, names: tuple[str, ...] | None = None) -> Floats:
@@ -145,7 +191,7 @@ def solve_normal(within: Within, right: Floats, names: tuple[str, ...] | None = 
     if not within.gram.size:
         return np.zeros_like(right)
     left = np.diag(within.gram)
-    scale = np.sqrt(np.where(left > COLLINEAR * within.spread, left, 0.0))
+    scale = np.sqrt(np.where(left > ABSORBED * within.spread, left, 0.0))
     if not scale.all():
         raise Refused(f"{_label(names, np.flatnonzero(scale == 0))}: no variation left beside the fixed effects")
     scaled = within.gram / np.outer(scale, scale)
