@@ -14,7 +14,6 @@ from analysis.reporting.blocks import MIME
 
 HIDE_TAG = "notebook-only"
 _PICTURES = ("image/png", "image/svg+xml")
-_NAMED = {"section": "text", "card": "heading"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +68,31 @@ def _own_title(found: list[dict[str, Any]], nb: Mapping[str, Any]) -> dict[str, 
 
 
 def _opens_section(block: Mapping[str, Any]) -> bool:
-    nodes = block.get("nodes", ())
-    return block["block"] == "section" or any(n["kind"] == "heading" and n["level"] <= 2 for n in nodes)
+    return any(level <= 2 for _, level in _headings(block))
+
+
+def _headings(block: Mapping[str, Any]) -> list[tuple[dict[str, Any], int]]:
+    """The headings in a block with their wanted levels: the page's own is 1, sections 2, cards and lists 3."""
+    kind = block["block"]
+    if kind == "group":
+        return [found for item in block["items"] for found in _headings(item)]
+    if kind == "section":
+        return [(block, 2)]  # type: ignore[list-item]
+    if kind == "card" or (kind == "points" and block["title"]):
+        return [(block, 3)]  # type: ignore[list-item]
+    return [(n, max(2, min(n["level"], 3))) for n in block.get("nodes", ()) if n["kind"] == "heading"]
 
 
 def _number(blocks: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Give every section an id that depends on its place only, never on data."""
+    """Give every heading a level that skips none, and every section an id made of its place only, never of data."""
     contents: list[tuple[str, str]] = []
+    above = 1
     for block in blocks:
-        if block["block"] == "section":
-            block["id"] = f"s{len(contents) + 1}"
-            contents.append((block["id"], block["text"]))
-        for node in block.get("nodes", ()):
-            if node["kind"] == "heading" and node["level"] <= 2:
-                node["id"] = f"s{len(contents) + 1}"
-                contents.append((node["id"], _text_of(node["runs"])))
+        for heading, wanted in _headings(block):
+            above = heading["level"] = min(wanted, above + 1)
+            if wanted == 2:
+                heading["id"] = f"s{len(contents) + 1}"
+                contents.append((heading["id"], heading["text"] if "text" in heading else _text_of(heading["runs"])))
     return contents
 
 
@@ -106,7 +115,7 @@ def _shown(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"block": "note", "text": words.text("page.failed_cell"), "title": "", "tone": "warn"}
     data = output.get("data") or {}
     if MIME in data:
-        yield dict(data[MIME])
+        yield _own(data[MIME])
         return
     for kind in _PICTURES:
         if kind in data:
@@ -115,6 +124,11 @@ def _shown(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             return
     if "text/html" in data and "application/javascript" not in data:
         yield {"block": "foreign", "html": _joined(data["text/html"]), "label": words.text("page.scroll_hint")}
+
+
+def _own(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy to number headings in: the notebook is read, not changed."""
+    return dict(data) | ({"items": [_own(i) for i in data["items"]]} if data["block"] == "group" else {})
 
 
 def _base64(kind: str, content: str) -> str:

@@ -1,0 +1,149 @@
+"""The PDF: tagged, the same bytes each time, the same numbers as the page, names as text."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from pypdf import PdfReader
+
+from analysis.reporting import blocks, pdf
+from analysis.reporting.page import PageExporter
+
+
+def reader(nb):
+    return PdfReader(io.BytesIO(pdf.export(nb)))
+
+
+def flat(text):
+    """Without white space, which line breaks move."""
+    return re.sub(r"\s+", "", text)
+
+
+def text_of(nb):
+    return flat("".join(page.extract_text() for page in reader(nb).pages))
+
+
+@pytest.fixture(scope="module")
+def made():
+    return samples.notebook()
+
+
+def test_it_is_tagged_titled_and_in_a_language(made):
+    found = reader(made)
+    root = found.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    assert "/StructTreeRoot" in root
+    assert found.metadata.title == "North & Baltics: what predicts revenue"
+    assert "pdfuaid:part" in found.xmp_metadata.stream.get_data().decode()
+
+
+def test_drawings_carry_their_numbers_for_those_who_do_not_see_them(made):
+    alts = []
+
+    def walk(node):
+        node = node.get_object()
+        if isinstance(node, list):
+            for child in node:
+                walk(child)
+        elif isinstance(node, dict):
+            if "/Alt" in node:
+                alts.append(str(node["/Alt"]))
+            if "/K" in node and not isinstance(node["/K"], int):
+                walk(node["/K"])
+
+    walk(reader(made).trailer["/Root"]["/StructTreeRoot"]["/K"])
+    assert len(alts) == 6
+    assert any("Demos EUR 1,900 (EUR 910 to EUR 2,900, predicts)" in alt for alt in alts)
+
+
+def test_same_bytes_each_time_and_in_another_process(made):
+    first = pdf.export(made)
+    assert pdf.export(made) == first
+    code = "import report_samples as s, sys; from analysis.reporting import pdf; sys.stdout.buffer.write(pdf.export(s.notebook()))"
+    here = str(Path(samples.__file__).parent)
+    env = {"PYTHONHASHSEED": "7", "PYTHONPATH": here, "TZ": "Asia/Tokyo", "LC_ALL": "C", "OPENBLAS_NUM_THREADS": "1"}
+    other = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout
+    assert other == first
+
+
+def test_page_and_pdf_say_the_same(made):
+    """Every sentence, tile, fact and table cell of the page stands in the PDF."""
+    page = BeautifulSoup(PageExporter().export(made), "html.parser")
+    said = text_of(made)
+    parts = page.select(
+        "h1, h2, .answer p, .tiles .label, .tiles .value, .card p, .card dt, .card dd, .note p, .points li"
+    )
+    parts += page.select("figcaption strong, th, td, caption, .checks li")
+    assert len(parts) > 200
+    for part in parts:
+        for piece in part.stripped_strings:
+            assert flat(piece) in said, piece
+
+
+def test_that_comparison_can_fail(made):
+    assert flat("EUR 1,901") not in text_of(made)
+
+
+@pytest.mark.parametrize("name", samples.HOSTILE)
+def test_markup_in_names_is_literal(name):
+    said = text_of(samples.notebook(name, (name,)))
+    assert said.count(flat(name)) >= 2
+
+
+@pytest.mark.parametrize("name", ["Отдел продаж", "Équipe Nord", "W" * 60, "מכירות צפון"])
+def test_other_alphabets_are_shown(name):
+    found = reader(samples.notebook(name, (name,)))
+    said = flat("".join(p.extract_text() for p in found.pages))
+    assert pdf.BOX not in said
+    assert all(word in said for word in name.split())  # words of right-to-left names may be read in visual order
+
+
+def test_letters_without_a_sign_are_boxes_and_named():
+    said = text_of(samples.notebook("北部 team", ("R-1",)))
+    assert "□□team" in said
+    assert "U+5317" in said and "U+90E8" in said
+
+
+def test_a_font_of_ones_own_is_used(tmp_path, monkeypatch):
+    """A folder named in the environment is searched; here it holds one of matplotlib's other fonts under a new name."""
+    import matplotlib
+
+    ttf = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "STIXGeneral.ttf"
+    (tmp_path / "mine.ttf").write_bytes(ttf.read_bytes())
+    letter = "\N{MATHEMATICAL BOLD CAPITAL A}"
+    lacking = ord(letter) not in pdf._letters(pdf._font_folders())
+    monkeypatch.setenv(pdf.FONTS_VARIABLE, str(tmp_path))
+    assert "STIXGeneral" in pdf._engine(pdf._font_folders())[1]
+    assert not lacking or ord(letter) in pdf._letters(pdf._font_folders())
+
+
+def test_the_files_date_is_the_reports_own():
+    nb = new_notebook(cells=[samples.cell(blocks.Summary("North", "watch", "x", as_of="2026-11-01"))])
+    assert reader(nb).metadata.creation_date.date().isoformat() == "2026-11-01"
+
+
+def test_what_only_the_page_can_show_is_said():
+    out = new_output("display_data", data={"text/html": "<table><tr><td>1</td></tr></table>"})
+    said = text_of(new_notebook(cells=[new_code_cell("x", outputs=[out])]))
+    assert flat("shown on the web page only") in said
+
+
+def test_every_block_alone_can_be_set():
+    for block in [*samples.report_blocks(), blocks.Card("x", blocks.grade_mark("X"), "y"), blocks.Points((), "x")]:
+        assert pdf.export(new_notebook(cells=[samples.cell(block)])).startswith(b"%PDF")
+
+
+def test_a_long_table_goes_over_pages_with_its_heading():
+    table = blocks.Table(
+        "Long", (blocks.Column("Rep"), blocks.Column("n", "", "right")), tuple((f"R-{i}", str(i)) for i in range(150))
+    )
+    found = reader(new_notebook(cells=[samples.cell(table)]))
+    assert len(found.pages) > 1
+    assert all("Rep" in p.extract_text() for p in found.pages)
