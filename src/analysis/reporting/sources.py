@@ -184,12 +184,13 @@ class DataFolder:
 def team_pack(data: str | Path, team_id: str, *, as_of: Any = None, seed: int = 0) -> TeamPack:
     """One team's pack straight from a data folder, for a template that is opened by hand.
 
-    Runs the company's study, which takes a while on a large company. Raises InputError for an unknown team.
+    team_id empty: the first team. Runs the company's study, which takes a while on a large company. Raises InputError
+    for an unknown team.
     """
     source = DataFolder(data, as_of=as_of, seed=seed)
     try:
         source.study_files(lambda _: None)
-        return unpack(source.pack(team_id))
+        return unpack(source.pack(team_id or min(source.teams())))
     finally:
         source.close()
 
