@@ -48,10 +48,28 @@ def _fields(frame: pd.DataFrame, fields: Sequence[Field] | None) -> list[Field]:
     return [known.get(str(c), Field(str(c))) for c in frame.columns]
 
 
+def tables(
+    frames: Mapping[str, pd.DataFrame],
+    fields: Mapping[str, Sequence[Field]] | None = None,
+    *,
+    name: str = "tables",
+    locale: str = "en",
+) -> dict[str, bytes]:
+    """Every table in every format: file name -> bytes; one workbook `name`.xlsx, `<table>-table.csv` and `.parquet`.
+
+    The suffix keeps these apart from findings.csv, whose headings other programs rely on.
+    """
+    made = {f"{name}.xlsx": xlsx_bytes(frames, fields, locale=locale)}
+    for key, frame in frames.items():
+        made[f"{key}-table.csv"] = csv_bytes(frame, (fields or {}).get(key))
+        made[f"{key}-table.parquet"] = parquet_bytes(frame, (fields or {}).get(key))
+    return made
+
+
 def csv_bytes(frame: pd.DataFrame, fields: Sequence[Field] | None = None) -> bytes:
     """The table as UTF-8 CSV with a byte-order mark (spreadsheets need it), headings with units, formulas quoted."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\r\n")  # a bare line break inside a cell is then quoted
     writer.writerow([words.spreadsheet_text(f.heading) for f in _fields(frame, fields)])
     for row in frame.itertuples(index=False, name=None):
         writer.writerow([_csv_cell(value) for value in row])

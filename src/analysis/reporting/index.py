@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis import words
-from analysis.reporting import html, svg
+from analysis.reporting import html
 from analysis.reporting.blocks import MIME, Mark, Summary, status_mark
 from analysis.reporting.figures.spark import spark, spark_alt
 from analysis.reporting.publish import Store
@@ -57,8 +57,9 @@ def _summary(data: Mapping[str, Any]) -> Summary:
 def write(manifest: Mapping[str, Any], store: Store, *, title: str = "", locale: str = "en") -> None:
     """Write the index of a batch in all orders. manifest: manifest.json; store: the output folder it describes."""
     entries = [_entry(team, store, locale) for team in manifest["teams"]]
+    shown = _content(entries, title, (), locale)
     for order, name in ORDERS.items():
-        store.write(name, page(entries, order=order, title=title, locale=locale).encode("utf-8"))
+        store.write(name, _rendered(entries, shown, order, locale).encode("utf-8"))
 
 
 def _entry(team: Mapping[str, Any], store: Store, locale: str) -> Entry:
@@ -115,20 +116,28 @@ def page(
     locale: str = "en",
 ) -> str:
     """The index as one HTML page. also: (label, href) of reports about the whole company."""
-    rows = sorted(entries, key=_KEYS[order])
+    return _rendered(entries, _content(entries, title, also, locale), order, locale)
+
+
+def _content(entries: Sequence[Entry], title: str, also: Sequence[tuple[str, str]], locale: str) -> dict[str, Any]:
+    """What the template needs whatever the order; rows by slug."""
     high = max((v for e in entries if e.summary for v in e.summary.trend), default=1.0)
-    missing = sum(not e.links for e in entries)
-    values = {
+    return {
         "title": title or words.text("index.title", locale=locale),
         "lang": locale.replace("_", "-"),
-        "rows": [_shown(e, high, locale) for e in rows],
+        "rows": {e.slug: _shown(e, high, locale) for e in entries},
         "names": sorted(((e.name, e.slug) for e in entries), key=lambda n: n[0].casefold()),
         "also": also,
-        "orders": [(words.text(f"index.{o}", locale=locale), f, o == order) for o, f in ORDERS.items()],
         "filters": _filters(entries, locale),
-        "lead": _lead(entries, missing, locale),
+        "lead": _lead(entries, sum(not e.links for e in entries), locale),
         "scale": _scale(entries, high, locale),
     }
+
+
+def _rendered(entries: Sequence[Entry], content: Mapping[str, Any], order: str, locale: str) -> str:
+    rows = [content["rows"][e.slug] for e in sorted(entries, key=_KEYS[order])]
+    orders = [(words.text(f"index.{o}", locale=locale), f, o == order) for o, f in ORDERS.items()]
+    values = {**content, "rows": rows, "orders": orders}
     return html.environment(locale).get_template("index.html.j2").render(values)
 
 
@@ -156,6 +165,7 @@ def _shown(entry: Entry, high: float, locale: str) -> dict[str, Any]:
     if entry.stale:
         marks.append(status_mark("stale", locale=locale))
     trend = summary.trend if summary else ()
+    alt = spark_alt(trend, summary.trend_unit if summary else "", locale=locale)
     return {
         "slug": entry.slug,
         "name": entry.name,
@@ -166,8 +176,7 @@ def _shown(entry: Entry, high: float, locale: str) -> dict[str, Any]:
         "result": summary.result if summary else "",
         "note": entry.note,
         "links": entry.links,
-        "spark": svg.checked(spark(trend, high=high)) if trend else "",
-        "spark_alt": spark_alt(trend, summary.trend_unit if summary else "", locale=locale),
+        "spark": html.drawing(spark(trend, high=high), alt) if trend else "",
     }
 
 
