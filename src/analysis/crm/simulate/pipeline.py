@@ -137,7 +137,7 @@ def stage_changes(process: Process, pipeline: Pipeline, clock: Clock, rng: np.ra
     day = pipeline.stage_day[deal, stage]
     first_of_deal = np.r_[True, deal[1:] != deal[:-1]] if deal.size else np.empty(0, dtype=bool)
     came_from = np.where(first_of_deal, -1, np.roll(stage, 1))
-    second = (9 * 3600 + stage * 600 + rng.integers(0, 3000, deal.size)).astype(np.int64)
+    second = (9 * 3600 + stage * 1000 + rng.integers(0, 900, deal.size)).astype(np.int64)
     week = np.clip(day // 7, 0, process.roster.team.shape[0] - 1)
     region = process.roster.region[process.roster.team[week, pipeline.rep[deal]]]
     return pd.DataFrame(

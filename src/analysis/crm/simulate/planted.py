@@ -38,6 +38,11 @@ class Plants:
     skilled: Bools
     gaps: tuple[tuple[int, str, float], ...]
 
+    def ordinary(self, what: str, reps: int) -> Bools:
+        """Reps without a planted gap in `what`; the others would be like everybody, but for the gap."""
+        marked = [rep for rep, name, _ in self.gaps if name == what]
+        return ~np.isin(np.arange(reps), marked)
+
 
 def build(world: World, calendar: Axis, people: Roster, rng: np.random.Generator) -> Plants:
     """Plant what the world's `management` names; what it does not name has factor 1 everywhere."""

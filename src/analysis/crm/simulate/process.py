@@ -135,7 +135,8 @@ def _activity_rates(
     for column, spec in enumerate(world.activities):
         own = _ar1(rng, (weeks, reps), ACTIVITY_MEMORY)
         moves = spec.log_sd * (np.sqrt(spec.shared) * common + np.sqrt(1.0 - spec.shared) * own)
-        level = spec.level_sd * (rng.standard_normal(reps) + spec.skill * skill) - spec.level_sd**2 / 2
+        unlike = (rng.standard_normal(reps) + spec.skill * skill) * plants.ordinary(spec.kind, reps)
+        level = spec.level_sd * unlike - spec.level_sd**2 / 2
         drift = spec.territory * demand - (spec.territory * world.demand_sd) ** 2 / 2
         rates[:, :, column] = np.exp(np.log(spec.per_week) + level + moves - spec.log_sd**2 / 2 + quarter + drift)
     rates *= people.worked[:, :, None]
@@ -238,7 +239,8 @@ def _deal_traits(
     """Mean deal (reporting currency) and chance of winning an opportunity, by rep."""
     of_team = 0.2 * rng.standard_normal(people.n_teams)
     money = DEAL_MEAN * np.exp(of_team[people.home] + 0.1 * rng.standard_normal(people.home.size))
-    log_odds = -1.0 + 0.2 * rng.standard_normal(people.n_teams)[people.home] + 0.2 * skill
+    of_rep = 0.2 * skill * plants.ordinary("created_to_won", skill.size)
+    log_odds = -1.0 + 0.2 * rng.standard_normal(people.n_teams)[people.home] + of_rep
     return money, plants.chance_factor / (1.0 + np.exp(-log_odds))
 
 
