@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.errors import Refused
@@ -90,21 +91,24 @@ def _fit(rows: pd.DataFrame, x: Floats) -> Fit:
 def _rows(book: Book, panel: RepWeeks) -> pd.DataFrame:
     """One row per rep, coached kind and worked week: count, worked, recent and coming sessions on that kind.
 
-    Only kinds that were ever a rep's focus are rows; sessions count only while the focus is that kind.
+    Sessions count only while the focus is that kind; weeks between the last session on one focus and the first on
+    the next are left out, as nobody knows what the rep worked on.
     """
     notes = book.frame("coaching")
     notes = notes.loc[notes["focus"].isin(list(panel.counts))]
     manager = manager_weeks(book).pivot(index="rep_id", columns="week", values="manager_id")
     manager = manager.reindex(index=panel.rep_id, columns=panel.weeks)
+    by_kind = {str(kind): _session_matrix(mine, panel) for kind, mine in notes.groupby("focus", observed=True)}
+    now, clear = _focus_now(by_kind)
     parts = []
-    for kind, mine in notes.groupby("focus", observed=True):
-        sessions = _session_matrix(mine, panel)
-        recent, coming = _window(sessions), _window(sessions[:, ::-1])[:, ::-1]
-        rep, week = np.nonzero((panel.worked > 0.3) & (sessions.sum(axis=1) > 0)[:, None])
+    for number, (kind, sessions) in enumerate(by_kind.items()):
+        on = now == number
+        recent, coming = _window(sessions) * on, _window(sessions[:, ::-1])[:, ::-1] * on
+        rep, week = np.nonzero((panel.worked > 0.3) & clear & (sessions.sum(axis=1) > 0)[:, None])
         keep = (week >= RECENT_WEEKS) & (week < len(panel.weeks) - RECENT_WEEKS)
         rep, week = rep[keep], week[keep]
         frame = pd.DataFrame({"rep_id": panel.rep_id[rep], "kind": kind, "week": week})
-        frame["count"], frame["worked"] = panel.counts[str(kind)][rep, week], panel.worked[rep, week]
+        frame["count"], frame["worked"] = panel.counts[kind][rep, week], panel.worked[rep, week]
         frame["recent"], frame["coming"] = recent[rep, week], coming[rep, week]
         frame["manager_id"] = manager.to_numpy()[rep, week]
         parts.append(frame.assign(sessions=sessions[rep, week]))
@@ -116,6 +120,19 @@ def _rows(book: Book, panel: RepWeeks) -> pd.DataFrame:
     home = rows.groupby("rep_id")["manager_id"].agg(lambda ids: ids.mode().iloc[0])
     rows["cluster"] = rows["rep_id"].map(home)
     return rows.sort_values(["unit", "week"], kind="stable").reset_index(drop=True)
+
+
+def _focus_now(by_kind: dict[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Number of the kind each rep works on by week (that of the last session), and whether the next session agrees."""
+    cube = np.stack(list(by_kind.values()))
+    said = np.where(cube.sum(axis=0) > 0, cube.argmax(axis=0), -1)
+    place = np.arange(said.shape[1])
+    last = np.maximum.accumulate(np.where(said >= 0, place, -1), axis=1)
+    coming = np.minimum.accumulate(np.where(said >= 0, place, said.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    rows = np.arange(len(said))[:, None]
+    now = np.where(last >= 0, said[rows, np.maximum(last, 0)], -1)
+    after = np.where(coming < said.shape[1], said[rows, np.minimum(coming, said.shape[1] - 1)], now)
+    return np.where(now < 0, after, now), (now == after) | (now < 0)
 
 
 def _session_matrix(notes: pd.DataFrame, panel: RepWeeks) -> Floats:

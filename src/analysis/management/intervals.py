@@ -20,7 +20,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
         share = wins / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+        low = np.where(wins <= 0, 0.0, np.clip(centre - half, 0.0, 1.0))
+        high = np.where(wins >= n, 1.0, np.clip(centre + half, 0.0, 1.0))
     blank = ~(n > 0)
     return np.where(blank, np.nan, low), np.where(blank, np.nan, high)
 

@@ -138,8 +138,10 @@ def _curve(book: Book, hires: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame
         return out.assign(n_reps=0, share=np.nan, conf_low=np.nan, conf_high=np.nan, naive_share=np.nan)
     rep, names = pd.factorize(mine["rep_id"])
     cell, shape = rep * len(BINS) + mine["bin"].to_numpy(), (len(names), len(BINS))
-    wins: Floats = np.bincount(cell, mine["wins"], minlength=shape[0] * shape[1]).reshape(shape)
-    expected: Floats = np.bincount(cell, mine["expected"], minlength=shape[0] * shape[1]).reshape(shape)
+    wins: Floats = np.asarray(np.bincount(cell, mine["wins"], shape[0] * shape[1]), dtype=np.float64).reshape(shape)
+    expected: Floats = np.asarray(np.bincount(cell, mine["expected"], shape[0] * shape[1]), dtype=np.float64).reshape(
+        shape
+    )
     out["n_reps"] = (expected > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         out["naive_share"] = wins.sum(axis=0) / expected.sum(axis=0)

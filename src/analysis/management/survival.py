@@ -82,11 +82,12 @@ def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.
     flags["n"] = ends.groupby(keys, observed=True).size()
     flags["followed_days"] = ends.groupby(keys, observed=True)["days"].max().clip(upper=horizon_days)
     out = flags.join(read.set_index(keys)[["incidence", "std_error"]])
-    share, error = out["incidence"].fillna(0.0).to_numpy(), out["std_error"].fillna(0.0).to_numpy()
+    share = out["incidence"].fillna(0.0).clip(0.0, 1.0).to_numpy()
+    error = out["std_error"].fillna(0.0).to_numpy()
     # A deal still running tells less than one that ended; with no spread to measure, only the ended ones count.
     ended = (out["n"] - out["running"]).to_numpy(dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.where(error > 0, share * (1 - share) / error**2, ended)
+        effective = np.where(error > 1e-7, share * (1 - share) / error**2, ended)
     effective = np.minimum(effective, out["n"].to_numpy(dtype=float))
     low, high = wilson(share * effective, effective)
     blank = effective <= 0

@@ -1,0 +1,176 @@
+"""Leads and marketing on one page: volume by source, conversion, campaigns, and what became pipeline and business.
+
+What a lead is stands with every number (`Rules.lead_definition`). Leads nobody contacted and leads still running stay
+in the counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.management.book import COMPANY, Book, NotRecorded
+from analysis.management.intervals import poisson, ratio_by
+from analysis.management.measures import usual_days
+from analysis.management.periods import period_of, periods
+from analysis.management.survival import EVENT, OPEN, conversion
+
+INBOUND = "inbound"
+ALL = "all sources"
+
+
+def local_day(instants: pd.Series) -> pd.Series:
+    """Calendar day (UTC) of an instant, without zone."""
+    return instants.dt.tz_convert("UTC").dt.tz_localize(None).dt.normalize().astype("datetime64[us]")
+
+
+def lead_volume(book: Book, freq: str = "month", last: int = 13) -> pd.DataFrame | NotRecorded:
+    """Leads created and qualified per source and period: source, period_start, complete, created, qualified.
+
+    A qualified lead counts in the period it was qualified in. Counts are facts and have no interval.
+    """
+    if gap := book.need("leads", "qualified_at"):
+        return gap
+    leads = book.frame("leads")
+    opening = local_day(leads["created_at"]).min()
+    table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=opening)
+    source = leads["source"].fillna("unknown") if "source" in leads else pd.Series("unknown", index=leads.index)
+    grid = pd.MultiIndex.from_product([sorted(source.unique()), table["period"]], names=["source", "period"])
+    out = pd.DataFrame(index=grid)
+    for name, column in (("created", "created_at"), ("qualified", "qualified_at")):
+        place = period_of(local_day(leads[column]), table)
+        counts = pd.DataFrame({"source": source, "period": place}).loc[place >= 0].groupby(["source", "period"]).size()
+        out[name] = counts.reindex(grid).fillna(0).astype(int)
+    return out.reset_index().merge(table, on="period").drop(columns="period")
+
+
+def lead_conversion(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
+    """Qualified leads that became an opportunity, per source: a lead still young is running, not lost.
+
+    Columns: source (`all sources` first), n, reached, running, conversion, conf_low, conf_high (95 %), horizon_days,
+    naive (opportunities of the leads created in the period over leads created, whatever their age), definition.
+    """
+    if gap := book.need("leads", "qualified_at", "opportunity_id"):
+        return gap
+    cases = lead_cases(book, weeks)
+    if cases.empty:
+        return NotRecorded((f"leads (none qualified in the last {weeks} weeks)",))
+    horizon = usual_days(cases)
+    both = pd.concat([cases.assign(source=ALL), cases])
+    out = conversion(both, ["source"], horizon).assign(horizon_days=horizon)
+    leads = book.frame("leads")
+    recent = leads.loc[local_day(leads["created_at"]) > book.as_of - pd.Timedelta(weeks=weeks)]
+    source = recent["source"].fillna("unknown") if "source" in recent else "unknown"
+    grown = recent.assign(source=source, grown=recent["opportunity_id"].notna())
+    naive = pd.concat([grown.assign(source=ALL), grown]).groupby("source")["grown"].mean()
+    out["naive"] = out["source"].map(naive)
+    out["definition"] = book.rules.lead_definition + "; converted = an opportunity was created from it"
+    order = np.where(out["source"] == ALL, 0, 1)
+    keep = ["source", "n", "reached", "running", "conversion", "conf_low", "conf_high", "horizon_days", "naive"]
+    return out.assign(order=order).sort_values(["order", "source"])[[*keep, "definition"]].reset_index(drop=True)
+
+
+def lead_cases(book: Book, weeks: int) -> pd.DataFrame:
+    """Leads qualified in the last weeks: lead_id, source, days to the opportunity (or today), end (EVENT or OPEN)."""
+    leads = book.frame("leads").dropna(subset=["qualified_at"])
+    start = local_day(leads["qualified_at"])
+    leads = leads.loc[(start > book.as_of - pd.Timedelta(weeks=weeks)) & (start <= book.as_of)]
+    start = start.loc[leads.index]
+    created = book.frame("opportunities").set_index("opportunity_id")["created_on"]
+    reached = leads["opportunity_id"].map(created)
+    days = (reached.fillna(book.as_of) - start).dt.days.clip(lower=0).astype(float)
+    source = leads["source"].fillna("unknown") if "source" in leads else "unknown"
+    out = pd.DataFrame({"lead_id": leads["lead_id"], "source": source, "days": days})
+    return out.assign(end=np.where(reached.notna(), EVENT, OPEN))
+
+
+def campaigns(book: Book) -> pd.DataFrame | NotRecorded:
+    """What each campaign cost and brought: one row per campaign, dearest first.
+
+    Columns: campaign_id, name, cost, leads, qualified, opportunities, pipeline (open amount), won, closed (booked
+    amount), and cost_per_qualified, cost_per_opportunity, return_closed (closed per unit of cost), each with _low and
+    _high (95 %: the count, or the sum of deals, as one draw of its Poisson level). Blank where nothing was counted:
+    the true cost per lead is then unknown, not zero.
+    """
+    gap = book.need("campaigns", "cost") or book.need("leads", "campaign_id")
+    if gap:
+        return gap
+    leads = book.frame("leads").dropna(subset=["campaign_id"])
+    deals = _lead_deals(book, leads)
+    out = book.frame("campaigns")[["campaign_id", "name", "cost"]].set_index("campaign_id")
+    flags = leads.assign(qualified=leads["qualified_at"].notna() if "qualified_at" in leads else np.nan)
+    by = flags.groupby("campaign_id")
+    out["leads"] = by.size()
+    out["qualified"] = by["qualified"].sum(min_count=1)
+    won = deals.loc[deals["status"] == "won"]
+    out["opportunities"] = deals.groupby("campaign_id").size()
+    out["pipeline"] = deals.loc[deals["status"] == "open"].groupby("campaign_id")["amount"].sum(min_count=1)
+    out["won"], out["closed"] = won.groupby("campaign_id").size(), won.groupby("campaign_id")["amount"].sum()
+    counted = ["leads", "qualified", "opportunities", "pipeline", "won", "closed"]
+    out[counted] = out[counted].fillna(0.0)
+    for name, column in (("cost_per_qualified", "qualified"), ("cost_per_opportunity", "opportunities")):
+        low, high = poisson(out[column])
+        out[name] = out["cost"] / out[column].where(out[column] > 0)
+        out[f"{name}_low"], out[f"{name}_high"] = out["cost"] / high, out["cost"] / np.where(low > 0, low, np.nan)
+    square = won.assign(square=won["amount"] ** 2).groupby("campaign_id")["square"].sum()
+    spread = 1.96 * np.sqrt(square.reindex(out.index)) / out["closed"].where(out["won"] >= 5)
+    ratio = out["closed"] / out["cost"].where(out["cost"] > 0)
+    out["return_closed"] = ratio
+    out["return_closed_low"], out["return_closed_high"] = ratio * np.exp(-spread), ratio * np.exp(spread)
+    return out.sort_values("cost", ascending=False, kind="stable").reset_index()
+
+
+def _lead_deals(book: Book, leads: pd.DataFrame) -> pd.DataFrame:
+    """Opportunities grown from these leads, with campaign_id, source_of_lead and partner_id of the lead."""
+    columns = [name for name in ("lead_id", "campaign_id", "opportunity_id") if name in leads]
+    deals = book.frame("opportunities")
+    if "opportunity_id" in leads:
+        keyed = leads[columns].dropna(subset=["opportunity_id"]).drop_duplicates("opportunity_id")
+        return deals.drop(columns="lead_id", errors="ignore").merge(keyed, on="opportunity_id")
+    return deals.merge(leads[columns], on="lead_id") if "lead_id" in deals else deals.iloc[:0].assign(campaign_id="")
+
+
+def inbound(book: Book, freq: str = "quarter", last: int = 8) -> pd.DataFrame | NotRecorded:
+    """Business from inbound leads per period: period_start, complete, created, created_inbound (deals), closed,
+    closed_inbound (booked amount), share, conf_low, conf_high (95 %, deals as units), and open_inbound (amount of
+    inbound deals open today, in the newest period only).
+
+    Inbound is a deal whose source says so; a deal with a recorded lead and no source counts too.
+    """
+    deals = _with_inbound(book)
+    if isinstance(deals, NotRecorded):
+        return deals
+    table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=deals["created_on"].min())
+    won = deals.loc[deals["status"] == "won"]
+    won = won.assign(period=period_of(won["closed_on"], table), part=won["amount"].where(won["inbound"], 0.0))
+    won = won.loc[won["period"] >= 0]
+    share = ratio_by(won, ["period"], "part", "amount").rename(columns={"value": "share"}).drop(columns="n")
+    made = deals.assign(period=period_of(deals["created_on"], table)).groupby("period")["inbound"].agg(["size", "sum"])
+    out = table.merge(share, on="period", how="left")
+    out["created"], out["created_inbound"] = out["period"].map(made["size"]), out["period"].map(made["sum"])
+    money = won.groupby("period")[["amount", "part"]].sum()
+    out["closed"], out["closed_inbound"] = out["period"].map(money["amount"]), out["period"].map(money["part"])
+    counts = ["created", "created_inbound", "closed", "closed_inbound"]
+    out[counts] = out[counts].fillna(0)
+    still = deals.loc[(deals["status"] == "open") & deals["inbound"]]
+    out["open_inbound"] = np.where(out["period"] == out["period"].max(), still["amount"].sum(min_count=1), np.nan)
+    return out.drop(columns="period")
+
+
+def _with_inbound(book: Book) -> pd.DataFrame | NotRecorded:
+    deals = book.frame("opportunities")
+    if not (
+        book.has("opportunities", "source")
+        or book.has("opportunities", "lead_id")
+        or book.has("leads", "opportunity_id")
+    ):
+        return NotRecorded(("opportunities.source", "opportunities.lead_id", "leads.opportunity_id"))
+    flag = pd.Series(False, index=deals.index)
+    source = deals["source"] if "source" in deals else pd.Series(pd.NA, index=deals.index, dtype="str")
+    flag |= source.eq(INBOUND).fillna(False)
+    unsaid = source.isna() | source.eq("unknown").fillna(False)
+    if "lead_id" in deals:
+        flag |= unsaid & deals["lead_id"].notna()
+    if book.has("leads", "opportunity_id"):
+        flag |= unsaid & deals["opportunity_id"].isin(book.frame("leads")["opportunity_id"].dropna())
+    return deals.assign(inbound=flag, team_id=COMPANY)
