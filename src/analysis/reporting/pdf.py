@@ -39,6 +39,12 @@ def _stamp(document: Document) -> dt.datetime:
     return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
 
 
+def get_ready() -> None:
+    """Read the fonts and build the compiler, without setting anything: typst's threads do not outlive a fork."""
+    _engine(_font_folders())
+    _letters(_font_folders())
+
+
 def _compiled(content: Mapping[str, Any], stamp: dt.datetime) -> bytes:
     compiler, _ = _engine(_font_folders())
     inputs = {"document": json.dumps(content, ensure_ascii=False), "colours": json.dumps(dict(theme.LIGHT))}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+BLOCK = "application/vnd.workbench.block+json"  # blocks.MIME, known here without importing pandas
 SHELL = ("analysis.reporting.shell", "analysis.reporting.engine", "papermill", "papermill.execute", "nbformat")
 REPORT = (
     "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "jinja2", "nbconvert", "typst", "analysis.reporting.pack", "analysis.words",
+    "analysis.reporting.team", "analysis.management.coaching", "analysis.management.funnel", "analysis.management.targets",
     "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index", "analysis.reporting.blocks", "analysis.reporting.figures",
 )  # fmt: skip
 
 
 def load(modules: tuple[str, ...]) -> None:
-    """Import what is there; a module that is missing is the report's own concern."""
+    """Import what is there; a module that is missing is the report's own concern.
+
+    nbformat imports jsonschema, which imports a grammar of internationalised addresses where it finds one: three
+    seconds for a check that no notebook has any use for. Here it is not found.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     for name in modules:
         try:
             importlib.import_module(name)
@@ -57,6 +65,9 @@ def exporter(name: str) -> Callable[[NotebookNode], bytes]:
 
 def summary(notebook: NotebookNode) -> bytes | None:
     """summary.json: what the index says of this report; None when the notebook displays no summary."""
+    shown = (output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ()))
+    if not any(BLOCK in data for data in shown):
+        return None
     from analysis.reporting.index import summary_bytes
 
     return summary_bytes(notebook)
@@ -95,11 +106,13 @@ def _first_plot() -> None:
 
 
 def _first_export() -> None:
-    """Both exporters on an empty notebook; what they cannot do here they will say of a real one."""
+    """The page exporter on an empty notebook, and the PDF compiler with its fonts.
+
+    No PDF is set here: typst starts threads with its first document, and a forked child would wait for them for ever.
+    """
     from nbformat.v4 import new_markdown_cell, new_notebook
 
-    for name in ("html", "pdf"):
-        try:
-            exporter(name)(new_notebook(cells=[new_markdown_cell("# warm")]))
-        except Exception:  # noqa: S112 (the same fault will be reported, with its cause, by the first report)
-            continue
+    from analysis.reporting import pdf
+
+    exporter("html")(new_notebook(cells=[new_markdown_cell("# warm")]))
+    pdf.get_ready()
