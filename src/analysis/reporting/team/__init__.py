@@ -1,11 +1,11 @@
 """A team's report, section by section: each takes the team's desk and returns the blocks that a cell displays."""
 
-from analysis.reporting.team.activity import activities, method, one_thing
-from analysis.reporting.team.answer import answer, heading, summary
+from analysis.reporting.team.activity import activities, method, one_thing, plan, quality
+from analysis.reporting.team.answer import answer, heading, summary, tiles
 from analysis.reporting.team.desk import Desk, open_desk
 from analysis.reporting.team.evidence import cards, delays, effects
 from analysis.reporting.team.limits import changes, limits
-from analysis.reporting.team.outcome import leads, pipeline, result
+from analysis.reporting.team.outcome import leads, pipeline, rates, result
 
 __all__ = [
     "Desk",
@@ -22,6 +22,10 @@ __all__ = [
     "one_thing",
     "open_desk",
     "pipeline",
+    "plan",
+    "quality",
+    "rates",
     "result",
     "summary",
+    "tiles",
 ]

@@ -11,12 +11,12 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
 from analysis.reporting import figures
-from analysis.reporting.blocks import Block, Column, Group, Note, Table, not_recorded
+from analysis.reporting.blocks import Block, Column, Note, Table, not_recorded
 from analysis.reporting.team.desk import Desk
 from analysis.reporting.team.outcome import metric_table
 
 RECENT_WEEKS = 13
-LIKELY = 0.7
+QUALITY_METRICS = ("meaningful_share", "senior_share", "talk_time", "price_realisation")
 
 
 def activities(desk: Desk) -> Block:
@@ -31,10 +31,9 @@ def activities(desk: Desk) -> Block:
             "need": [need.get(name, np.nan) for name in desk.pack.panel.activities],
         }
     )
-    figure = figures.volume(
+    return figures.volume(
         table.dropna(subset=["actual"]), period=desk.pack.panel.period, source=desk.source(), locale=desk.locale
     )
-    return Group((figure, plan(desk)))
 
 
 def needs(desk: Desk, n_reps: int) -> dict[str, float]:
@@ -73,18 +72,15 @@ def lever_row(desk: Desk, row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def method(desk: Desk) -> Block:
-    """How well the work is carried out: conversion by step, meaningful share, senior contacts."""
+    """How well the work is carried out: conversion by step."""
     found = desk.funnel
     if isinstance(found, NotRecorded):
         return not_recorded(desk.text("section_method"), list(found.missing), locale=desk.locale)
     if isinstance(found, AnalysisError):
         return Note(str(found), desk.text("section_method"))
     steps = found.steps[(found.steps["scope"] == "team") & found.steps["conversion"].notna()]
-    shares = metric_table(
-        desk, ("meaningful_share", "senior_share", "talk_time", "price_realisation"), desk.text("method_caption")
-    )
     if steps.empty:
-        return shares
+        return Note(desk.text("not_yet"), desk.text("section_method"))
     shape = pd.DataFrame(
         {
             "step": steps["title"],
@@ -94,7 +90,14 @@ def method(desk: Desk) -> Block:
             "n": steps["n"],
         }
     )
-    return Group((figures.funnel(shape, source=desk.source(), locale=desk.locale), shares))
+    return figures.funnel(shape, source=desk.source(), locale=desk.locale)
+
+
+def quality(desk: Desk) -> Block:
+    """Meaningful share, senior contacts, talk time, price kept."""
+    if isinstance(desk.card, NotRecorded):
+        return not_recorded(desk.text("section_quality"), list(desk.card.missing), locale=desk.locale)
+    return metric_table(desk, QUALITY_METRICS, desk.text("method_caption"))
 
 
 def one_thing(desk: Desk) -> Block:

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
-from analysis.reporting.blocks import Answer, Block, Group, Summary, Tile, Tiles, Title, grade_mark, status_mark
+from analysis.reporting.blocks import Answer, Block, Summary, Tile, Tiles, Title, grade_mark, status_mark
 from analysis.reporting.team.desk import Desk
 
 ON_TRACK, WATCH = 0.7, 0.4  # chance of reaching the quota from which a team is on track, or worth watching
@@ -36,7 +36,12 @@ def next_step(desk: Desk) -> str:
     if desk.claims:
         best = desk.claims[0]
         key = "next_more" if best["effect_relative"] > 0 else "next_less"
-        return desk.text(key, {"activities": words.kinds_name(best["activity"], locale=desk.locale)})
+        kind = str(best["activity"])
+        names = {
+            "activity": words.kind_name(kind, locale=desk.locale),
+            "activities": words.kinds_name(kind, locale=desk.locale),
+        }
+        return desk.text(key, names)
     return desk.text("next_record")
 
 
@@ -51,16 +56,15 @@ def sentence(desk: Desk) -> str:
     return str(desk.claims[0]["sentence"])
 
 
-def answer(desk: Desk) -> Group:
-    """The answer, what supports it, and four numbers."""
+def answer(desk: Desk) -> Answer:
+    """The answer, what supports it, and one thing to do."""
     others = [str(row["sentence"]) for row in desk.claims[1:3]]
     unclear = desk.findings[desk.findings["grade"].isin(["C", "D", "X"])]["activity"]
     if len(unclear):
         kinds = words.listed([words.kinds_name(k, locale=desk.locale) for k in unclear], locale=desk.locale)
         others.append(desk.text("unclear_for", {"activities": kinds}))
     mark = grade_mark(desk.claims[0]["grade"] if desk.claims else "D", locale=desk.locale)
-    first = Answer(sentence(desk), tuple(others), next_step(desk), mark)
-    return Group((first, tiles(desk)))
+    return Answer(sentence(desk), tuple(others), next_step(desk), mark)
 
 
 def tiles(desk: Desk) -> Tiles:

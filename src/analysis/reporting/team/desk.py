@@ -16,6 +16,7 @@ from analysis.reporting.pack import TeamPack, load_pack
 from analysis.reporting.sources import team_pack
 
 STRONG = ("A", "B")
+STOCKS = ("open_pipeline", "factored_pipeline", "coverage")  # known as they stand today
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,12 @@ class Desk:
         return self.attempt(lambda: targets(self.book, self.pack.team_id))
 
     def value(self, metric: str, column: str = "value") -> float | None:
-        """The latest complete value of a scorecard metric; None when not recorded."""
+        """The latest value of a scorecard metric, of a complete month unless it is a stock; None when not recorded."""
         if isinstance(self.card, NotRecorded):
             return None
-        rows = self.card[(self.card["metric"] == metric) & self.card["recorded"] & (self.card["complete"].eq(True))]
+        rows = self.card[(self.card["metric"] == metric) & self.card["recorded"]]
+        if metric not in STOCKS:
+            rows = rows[rows["complete"].eq(True)]
         rows = rows.dropna(subset=[column])
         return None if rows.empty else float(rows[column].iloc[-1])
 

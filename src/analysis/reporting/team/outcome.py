@@ -8,7 +8,7 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
 from analysis.reporting import figures
-from analysis.reporting.blocks import Block, Column, Group, Table, not_recorded
+from analysis.reporting.blocks import Block, Column, Table, not_recorded
 from analysis.reporting.team.desk import Desk
 
 MONTHS = 13
@@ -69,21 +69,24 @@ def panel_result(desk: Desk) -> Block:
 
 
 def pipeline(desk: Desk) -> Block:
-    """What is open, what it is worth, and the rates that turn it into revenue."""
+    """What is open, beside what is still missing."""
     if isinstance(desk.card, NotRecorded):
         return not_recorded(desk.text("section_pipeline"), list(desk.card.missing), locale=desk.locale)
-    table = metric_table(desk, PIPELINE_METRICS, desk.text("pipeline_caption"))
-    open_value = desk.value("open_pipeline")
-    if open_value is None:
-        return table
-    rows = [(desk.text("open"), open_value)]
-    if (factored := desk.value("factored_pipeline")) is not None:
-        rows.append((desk.text("factored"), factored))
+    named = (("open", "open_pipeline"), ("factored", "factored_pipeline"))
+    rows = [(desk.text(name), value) for name, metric in named if (value := desk.value(metric)) is not None]
+    if not rows:
+        return not_recorded(desk.text("section_pipeline"), "opportunities.amount", locale=desk.locale)
     found = desk.targets
     gap = None if isinstance(found, NotRecorded | AnalysisError) else max(found.goal.quota - found.goal.booked, 0.0)
     amounts = pd.DataFrame(rows, columns=["name", "value"])
-    figure = figures.pipeline(amounts, currency=desk.pack.currency, gap=gap, source=desk.source(), locale=desk.locale)
-    return Group((figure, table))
+    return figures.pipeline(amounts, currency=desk.pack.currency, gap=gap, source=desk.source(), locale=desk.locale)
+
+
+def rates(desk: Desk) -> Block:
+    """The numbers that turn opportunities into revenue."""
+    if isinstance(desk.card, NotRecorded):
+        return not_recorded(desk.text("section_rates"), list(desk.card.missing), locale=desk.locale)
+    return metric_table(desk, PIPELINE_METRICS, desk.text("pipeline_caption"))
 
 
 def metric_table(desk: Desk, metrics: tuple[str, ...], caption: str) -> Table:
@@ -122,7 +125,8 @@ def shown(desk: Desk, unit: str, value: float) -> str:
         return words.share(value, decimals=0, locale=desk.locale)
     if unit == "days":
         return words.count(round(value), "day", locale=desk.locale)
-    return words.number(value, decimals=0 if abs(value) >= 20 or value == int(value) else 1, locale=desk.locale)
+    number = words.number(value, decimals=0 if abs(value) >= 20 or value == int(value) else 1, locale=desk.locale)
+    return desk.text(f"unit_{unit}", {"number": number}) if unit in ("per_week", "hours_per_week") else number
 
 
 def leads(desk: Desk) -> Block:
