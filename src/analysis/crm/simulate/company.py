@@ -20,6 +20,12 @@ from analysis.errors import InputError, ParameterError
 SHAPES = ("contract", "salesforce", "hubspot")
 
 
+def _export(shape: str, tables: Path, out: Path, as_of: str) -> None:
+    from importlib import import_module
+
+    import_module(f"analysis.crm.simulate.{shape}").write(tables, out, as_of)
+
+
 def simulate(
     out: str | os.PathLike[str],
     world: str = "demo",
@@ -55,8 +61,13 @@ def simulate(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        facts = write(drawn, draft)
+        tables = draft if shape == "contract" else draft / "tables"
+        tables.mkdir(exist_ok=True)
+        facts = write(drawn, tables)
         truth = study_truth(drawn) | {"management": management_truth(drawn, facts)}
+        if tables != draft:
+            _export(shape, tables, draft, truth["as_of"])
+            shutil.rmtree(tables)
         text = json.dumps(truth, indent=1, ensure_ascii=False, allow_nan=False)
         (draft / "truth.json").write_text(text + "\n", encoding="utf-8")
         draft.chmod(0o755)

@@ -42,11 +42,25 @@ def team_names(count: int) -> list[str]:
 
 
 def rep_names(regions: NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-    """A name for each person, in the way of the person's region number."""
-    draws = rng.integers(0, 1000, (regions.size, 2))
-    names = []
-    for region, (first, last) in zip(regions.tolist(), draws.tolist(), strict=True):
-        place = REGIONS[region]
-        given, family = _GIVEN[place][first % 10], _FAMILY[place][last % 8]
-        names.append(f"{family} {given}" if place == "Japan" else f"{given} {family}")
+    """A name for each person, in the way of the person's region number; no two the same."""
+    names = [""] * regions.size
+    for region, place in enumerate(REGIONS):
+        people = np.flatnonzero(regions == region).tolist()
+        pairs = [(given, family) for given in _GIVEN[place] for family in _FAMILY[place]]
+        order = rng.permutation(len(pairs)).tolist()
+        for turn, person in enumerate(people):
+            given, family = pairs[order[turn % len(pairs)]]
+            again = turn // len(pairs)
+            initials = "" if again == 0 else f" {_roman(again + 1)}"
+            names[person] = (f"{family} {given}" if place == "Japan" else f"{given} {family}") + initials
     return names
+
+
+def _roman(number: int) -> str:
+    """Roman numerals, as families use them for namesakes."""
+    signs = ((100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
+    text = ""
+    for value, sign in signs:
+        text += sign * (number // value)
+        number %= value
+    return text

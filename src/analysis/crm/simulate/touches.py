@@ -144,7 +144,7 @@ def _what_came(
     """Outcome, talk time and direction."""
     kinds = process.world.kinds
     call, email = kind == kinds.index("call"), kind == kinds.index("email")
-    talk = ~(call | email)
+    talk = ~(call | email) & (kind < len(process.world.activities))
     outcome = np.full(rep.size, len(OUTCOMES) - 1)
     drawn = rng.choice(5, size=rep.size, p=_CALL_OUTCOMES)
     kept = rng.random(rep.size) < process.plants.meaningful_factor[rep]
@@ -160,10 +160,10 @@ def _what_came(
     duration[call & (outcome == 0)] = np.minimum(seconds, 3 * 3600)[call & (outcome == 0)].astype(np.int64)
     duration[call & (outcome == 1)] = rng.integers(5, 60, rep.size)[call & (outcome == 1)]
     slots = rng.choice(np.array([1800, 2700, 3600, 5400]), size=rep.size, p=[0.4, 0.25, 0.25, 0.1])
-    duration[talk & (kind < len(process.world.activities))] = slots[talk & (kind < len(process.world.activities))]
+    duration[talk] = slots[talk]
     answered = email & (rng.random(rep.size) < 0.22 * process.plants.meaningful_factor[rep]) & ~generic
     direction = np.where(answered | (call & (rng.random(rep.size) < 0.06) & ~generic), 1, 0)
-    direction[(origin > 0) | talk] = 0
+    direction[(origin > 0) | ~(call | email)] = 0
     return outcome, duration, direction
 
 
@@ -176,7 +176,8 @@ def _meaningful(
     spoke = call & (outcome == 0) & (duration > MEANINGFUL_CALL_S)
     answered = email & (direction == 1)
     held = ~(call | email) & (outcome == OUTCOMES.index("held"))
-    return (spoke | answered | held) & (status == 0) & (origin == 0)
+    proposed = kind >= len(process.world.activities)
+    return (spoke | answered | held | proposed) & (status == 0) & (origin == 0)
 
 
 def _level(kind: Ints, rng: np.random.Generator) -> Ints:
