@@ -22,7 +22,8 @@ def notebook(*cells: str, parameters: str = PARAMETERS) -> str:
     code = [new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(cells)]
     tagged = new_code_cell(parameters, id="parameters", metadata={"tags": ["parameters"]})
     title = new_markdown_cell("# A report", id="title")
-    return writes(new_notebook(cells=[title, tagged, *code]))
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python"}}
+    return writes(new_notebook(cells=[title, tagged, *code], metadata=kernel))
 
 
 def template(folder: Path, *cells: str, parameters: str = PARAMETERS) -> Path:

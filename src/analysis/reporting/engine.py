@@ -8,6 +8,7 @@ half imported, so nothing of papermill is imported here before a notebook is run
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,14 +98,15 @@ def run_here(nb: NotebookNode, cell_timeout_s: float | None = None) -> tuple[Not
     return nb, reason
 
 
-def unfinished(nb: NotebookNode) -> str | None:
-    """Why an executed notebook may not be accepted: a code cell that raised or was never run. None = it may."""
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+def unfinished(nb: Mapping[str, Any]) -> str | None:
+    """Why an executed notebook (nbformat 4) may not be accepted: a code cell that raised or was never run. None = it
+    may."""
+    code = [cell for cell in nb["cells"] if cell["cell_type"] == "code"]
     for number, cell in enumerate(code, 1):
-        error = next((output for output in cell.outputs if output.output_type == "error"), None)
+        error = next((output for output in cell["outputs"] if output["output_type"] == "error"), None)
         if error is not None:
-            return f"cell {number}: {error.ename}: {error.evalue}"
-        if cell.execution_count is None:
+            return f"cell {number}: {error['ename']}: {error['evalue']}"
+        if cell["execution_count"] is None:
             return f"only {number - 1} of {len(code)} cells were run"
     return None
 

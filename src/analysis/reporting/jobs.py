@@ -129,14 +129,12 @@ def _failure(folder: Path, job: ReportJob, ended: Ended) -> Failure | None:
 
 
 def _incomplete(files: Mapping[str, bytes], job: ReportJob) -> Failure | None:
-    import nbformat
-
     from analysis.reporting.engine import unfinished
 
     missing = {NOTEBOOK, *(f"report.{name}" for name in job.formats)} - set(files)
     if missing:
         return Failure("incomplete", f"{', '.join(sorted(missing))} was not written")
-    reason = unfinished(nbformat.reads(files[NOTEBOOK].decode("utf-8"), as_version=4))
+    reason = unfinished(json.loads(files[NOTEBOOK]))
     return Failure("incomplete", reason) if reason else None
 
 

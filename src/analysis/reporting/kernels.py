@@ -88,8 +88,9 @@ class PlainPool:
 
 def main() -> None:
     """argv: the job's folder. Runs the job with papermill's own engine on a kernel of this Python."""
-    from analysis.reporting import sandbox, worker
+    from analysis.reporting import sandbox, warm, worker
 
+    warm.load(warm.SHELL)
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     if os.name == "posix":

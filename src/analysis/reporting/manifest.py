@@ -44,7 +44,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class TeamResult:
-    """One team's line in the manifest. stale: the published report is older than this run wanted. made_at: UTC."""
+    """One team's line in the manifest.
+
+    stale: the published report is older than this run wanted. made_at: UTC. basis: a digest of the data and the plan
+    that the report is known to be up to date with; blank when it is not.
+    """
 
     team_id: str
     name: str
@@ -55,6 +59,7 @@ class TeamResult:
     peak_mb: float = 0.0
     attempts: int = 0
     fingerprint: str = ""
+    basis: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
     stale: bool = False
@@ -96,8 +101,10 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
     """The manifest of the last batch here; None when there is none that can be read."""
     try:
         manifest = json.loads(store.read(MANIFEST) or b"")
-        return manifest if manifest.get("version") == VERSION and isinstance(manifest["teams"], list) else None
-    except (ValueError, AttributeError, KeyError):
+        teams = [TeamResult(**row) for row in manifest["teams"]]
+        plain = all(isinstance(text, str) for team in teams for text in (team.team_id, team.name, team.slug))
+        return manifest if manifest["version"] == VERSION and plain and isinstance(manifest["totals"], dict) else None
+    except (ValueError, TypeError, KeyError):
         return None
 
 

@@ -88,6 +88,11 @@ class TaskMaker:
         same = self.earlier.get("source") == self.source.key and self.earlier.get("plan") == self.plan.key
         return bool(self.plan.resume and same and self.earlier.get("complete"))
 
+    @property
+    def basis(self) -> str:
+        """A digest of this run's data and plan."""
+        return digest(f"{self.source.key} {self.plan.key}".encode())
+
     def names(self) -> dict[str, str]:
         """team_id -> name of every team; from the manifest when nothing is new, so that nothing need be loaded."""
         if self.nothing_new:
@@ -97,8 +102,8 @@ class TaskMaker:
     def make(self, team_id: str, name: str, slug: str) -> Task:
         """The team's task; settled at once when its report is up to date or its pack cannot be made."""
         task = Task(team_id, name, slug, before=read_receipt(self.store, slug))
-        known = self._rows.get(team_id, {}).get("fingerprint") if self.nothing_new else None
-        if known and self._up_to_date(task, known):
+        known = self._rows.get(team_id, {})
+        if self.plan.resume and known.get("basis") == self.basis and self._up_to_date(task, known["fingerprint"]):
             return task
         try:
             self._study_once()
@@ -168,6 +173,7 @@ class TaskMaker:
             attempts=task.attempts,
             fingerprint=receipt.fingerprint if receipt else "",
             outputs=receipt.outputs if receipt else {},
+            basis=self.basis if status in (DONE, UNCHANGED) else "",
             stale=receipt is not None and status not in (DONE, UNCHANGED),
             **facts,
         )

@@ -29,6 +29,7 @@ from analysis.reporting.sandbox import clean_environment
 
 GRACE_S = 15.0  # how long past a job's own limit the warm process may keep silent about it
 WARM_UP_S = 180.0
+NO_LIMIT_S = 1e6  # as long as the system's own timers allow
 START = "import sys; sys.path.append(sys.argv.pop()); from analysis.reporting.zygote import main; main()"
 
 
@@ -217,10 +218,9 @@ def run_notebook(text: str, cell_timeout_s: float | None) -> tuple[str | None, s
     if not _engine_pool:
         _engine_pool.append(WarmPool(1, clean=False, warm=False))
         atexit.register(lambda: _engine_pool.pop().close())
-    longest = (
-        threading.TIMEOUT_MAX if cell_timeout_s is None else cell_timeout_s * max(1, text.count('"code"')) + GRACE_S
-    )
-    return _engine_pool[0].submit_notebook(text, str(Path.cwd()), cell_timeout_s, min(longest, 1e9)).result()
+    cells = max(1, text.count('"code"'))
+    longest = NO_LIMIT_S if cell_timeout_s is None else min(cell_timeout_s * cells + GRACE_S, NO_LIMIT_S)
+    return _engine_pool[0].submit_notebook(text, str(Path.cwd()), cell_timeout_s, longest).result()
 
 
 def _notebook_result(folder: Path, ended: Ended) -> tuple[str | None, str | None]:

@@ -159,6 +159,10 @@ class ReportShell(InteractiveShell):
             new_output("error", ename=getattr(etype, "__name__", str(etype)), evalue=text, traceback=list(stb))
         )
 
+    def ask_exit(self) -> None:
+        """`exit()` in a cell ends a kernel quietly; here it is what `sys.exit()` is."""
+        raise SystemExit(0)
+
     def enable_gui(self, gui: object = None) -> None:
         """There is no window here."""
 
