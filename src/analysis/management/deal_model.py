@@ -145,13 +145,25 @@ def _at(curve: Floats, when: Floats) -> Floats:
     return curve[:, low] * (1 - part) + curve[:, high] * part
 
 
-def draw_sizes(model: DealModel, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Sizes (draws x cases) of deals if won, each row from its own draw of the parameters."""
+def won_amounts(
+    model: DealModel, won: NDArray[np.bool_], rng: np.random.Generator, known: Floats | None = None
+) -> Floats:
+    """Booked amounts (draws x cases): zero where not won, the known amount of the case where there is one, else drawn."""
+    out = np.zeros(won.shape)
+    draw, case = np.nonzero(won)
+    size = _sizes(model, draw, rng)
+    out[draw, case] = size if known is None else np.where(np.isnan(known[case]), size, known[case])
+    return out
+
+
+def _sizes(model: DealModel, draw: NDArray[np.intp], rng: np.random.Generator) -> Floats:
+    """One size per entry, from the parameters of its draw."""
+    shape = draw.shape
     noise = rng.choice(model.shape, size=shape) if len(model.shape) > 1 else np.zeros(shape)
     # A little normal noise fills the gaps between the few sizes seen without changing their spread.
     width = 0.3 if len(model.shape) > 1 else 0.0
     noise = (noise + width * rng.standard_normal(shape)) / np.sqrt(1 + width**2)
-    return np.exp(model.log_mean[:, None] + model.log_sd[:, None] * noise)
+    return np.exp(model.log_mean[draw] + model.log_sd[draw] * noise)
 
 
 def draw_spells(model: DealModel, rng: np.random.Generator) -> Floats:

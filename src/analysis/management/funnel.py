@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book, NotRecorded
+from analysis.management.deals import usual_days
 from analysis.management.funnel_cases import STEPS, step_cases, step_totals
 from analysis.management.intervals import wilson
-from analysis.management.measures import usual_days
 from analysis.management.shrinkage import pool_shares
 from analysis.management.survival import conversion, median_days
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.calendars import monday_of
 from analysis.management.book import COMPANY, Book, NotRecorded
-from analysis.management.measures import deal_times
+from analysis.management.deals import asked_deals, deal_times
 from analysis.management.records import attempts, effort, with_team
 from analysis.management.survival import EVENT, OPEN, OTHER
 
@@ -68,40 +68,6 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
     first = first.assign(created=created).loc[created.isna() | (created >= first["occurred_on"])]
     first = first.loc[first["occurred_on"] > since]
     return _spans(book, first, "occurred_on", first["created"], first["created"].isna())
-
-
-def _first_asks(book: Book) -> pd.DataFrame:
-    """opportunity_id and the day of its first ask: an ask activity on the deal, or a change into an ask stage."""
-    found = [pd.Series(dtype="datetime64[us]")]
-    if book.has("activities", "opportunity_id"):
-        rows = effort(book)
-        asks = rows["kind"].isin(book.rules.ask_kinds) & rows["opportunity_id"].notna()
-        rows = rows[["opportunity_id", "occurred_on"]].loc[asks]
-        found.append(rows.groupby("opportunity_id")["occurred_on"].min())
-    if book.has("stage_changes"):
-        moves = book.frame("stage_changes")
-        stages = pd.Index(moves["to_stage"].unique())
-        named = stages[stages.str.lower().isin(book.rules.ask_stages)]
-        moves = moves[["opportunity_id", "changed_at"]].loc[moves["to_stage"].isin(named)]
-        found.append(moves["changed_at"].dt.tz_localize(None).dt.normalize().groupby(moves["opportunity_id"]).min())
-    days = pd.concat(found[1:]).groupby(level=0).min() if len(found) > 1 else found[0]
-    return days.rename("asked_on").rename_axis("opportunity_id").reset_index()
-
-
-def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
-    """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
-    asks = book.shared("first_asks", lambda: _first_asks(book))
-    if asks.empty:
-        return NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
-    return book.shared("asked_deals", lambda: _asked_deals(book, asks))
-
-
-def _asked_deals(book: Book, asks: pd.DataFrame) -> pd.DataFrame:
-    deals = book.frame("opportunities")
-    asked = deals["opportunity_id"].map(asks.set_index("opportunity_id")["asked_on"])
-    asked = asked.where(asked.isna() | (asked > deals["created_on"]), deals["created_on"])
-    in_time = asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))
-    return deals.assign(asked_on=asked).loc[in_time]
 
 
 def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:

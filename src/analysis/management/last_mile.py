@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book, NotRecorded
-from analysis.management.funnel_cases import asked_deals
+from analysis.management.deals import asked_deals
 from analysis.management.intervals import mean_by, wilson
 from analysis.management.records import effort, with_team
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book, NotRecorded
+from analysis.management.deals import usual_days
 from analysis.management.intervals import poisson, ratio_by
-from analysis.management.measures import usual_days
 from analysis.management.periods import period_of, periods
 from analysis.management.survival import EVENT, OPEN, conversion
 

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book
+from analysis.management.deals import deal_times, usual_days
 from analysis.management.intervals import mean_by, median_by, ratio_by
 from analysis.management.periods import DAY, period_of
 from analysis.management.records import attempts, with_team, won_credit, worked_days
-from analysis.management.survival import EVENT, OPEN, OTHER, conversion
+from analysis.management.survival import conversion
 
 KEYS = ["team_id", "period"]
 
@@ -114,19 +115,6 @@ def _open_stock(deals: pd.DataFrame, table: pd.DataFrame, grid: pd.DataFrame) ->
     stock = np.cumsum(flow[:, :-1], axis=1)
     frame = grid.assign(value=np.round(stock.ravel(), 6), conf_low=np.nan, conf_high=np.nan)
     return _named(frame, "open_pipeline")
-
-
-def deal_times(book: Book, deals: pd.DataFrame) -> pd.DataFrame:
-    """Adds `days` (created to closed, or to today) and `end` (EVENT = won, OTHER = lost, OPEN = running)."""
-    last = deals["closed_on"].where(deals["status"] != "open", book.as_of)
-    end = np.select([deals["status"] == "won", deals["status"] == "lost"], [EVENT, OTHER], OPEN)
-    return deals.assign(days=(last - deals["created_on"]).dt.days.clip(lower=0).astype(float), end=end)
-
-
-def usual_days(frame: pd.DataFrame) -> float:
-    """The horizon by which 95 % of the ended cases had ended; the longest follow-up when none has."""
-    ended = frame.loc[frame["end"] != OPEN, "days"]
-    return float(np.ceil(ended.quantile(0.95))) if len(ended) else float(frame["days"].max())
 
 
 def _win_rate(book: Book, table: pd.DataFrame) -> pd.DataFrame:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.errors import ParameterError
-from analysis.management.deal_model import DealModel, draw_sizes, draw_spells, flags, later_win, new_win
+from analysis.management.deal_model import DealModel, draw_spells, flags, later_win, new_win, won_amounts
 from analysis.management.intervals import Floats
 
 
@@ -55,21 +56,24 @@ def _base(model: DealModel, goal: Goal, spell: Floats, rng: np.random.Generator)
     if not len(goal.open_ages):
         return np.zeros(model.draws)
     chance = later_win(model, goal.open_ages, goal.weeks_left)
-    size = draw_sizes(model, chance.shape, rng)
-    size = np.where(np.isnan(goal.open_amounts), size, goal.open_amounts)
-    return (flags(chance, spell, rng) * size).sum(axis=1)
+    return won_amounts(model, flags(chance, spell, rng), rng, goal.open_amounts).sum(axis=1)
 
 
 def _gains(model: DealModel, number: int, weeks: float, spell: Floats, rng: np.random.Generator) -> Floats:
     """What new cases bring in time, draws x cases; any first n of them are spread evenly over the weeks."""
     chance = new_win(model, weeks - _spread_out(number) * weeks)
-    return flags(chance, spell, rng) * draw_sizes(model, chance.shape, rng)
+    return won_amounts(model, flags(chance, spell, rng), rng)
 
 
-def chance_curve(model: DealModel, goal: Goal, most: int, *, seed: int = 0) -> ChanceCurve:
-    """Simulate the goal with 0..most new cases. The same draws serve every number, so the curve does not flicker."""
+def chance_curve(
+    model: DealModel, goal: Goal, most: int, *, factor: Floats | None = None, seed: int = 0
+) -> ChanceCurve:
+    """Simulate the goal with 0..most new cases. The same draws serve every number, so the curve does not flicker.
+
+    factor: (draws,) what all chances are multiplied with, such as a rep's conversion over the team's.
+    """
     rng = np.random.default_rng(seed)
-    spell = draw_spells(model, rng)
+    spell = draw_spells(model, rng) * (1.0 if factor is None else factor)
     total = np.zeros((model.draws, most + 1))
     np.cumsum(_gains(model, most, goal.weeks_left, spell, rng), axis=1, out=total[:, 1:])
     total += _base(model, goal, spell, rng)[:, None]
@@ -102,9 +106,18 @@ def activity_curve(
     expected = money[:, None] * extra * useful / model.mean_size
     # Thinning one Poisson process keeps the curve smooth: more activities only ever add deals.
     steps = rng.poisson(np.diff(expected, axis=1, prepend=0.0))
-    sizes = draw_sizes(model, steps.shape, rng) * model.mean_size / draw_sizes(model, steps.shape, rng).mean()
-    total = total[:, None] + np.cumsum(steps * sizes, axis=1)
+    total = total[:, None] + np.cumsum(_compound(model, steps, rng), axis=1)
     return ChanceCurve(extra * goal.weeks_left, (total >= goal.missing).mean(axis=0), goal.weeks_left)
+
+
+def _compound(model: DealModel, number: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """Sum of so many deal amounts per cell (draws x steps)."""
+    cell = np.repeat(np.arange(number.size), number.ravel())
+    won = np.ones((model.draws, 1), dtype=bool)
+    rounds = -(-len(cell) // model.draws) if len(cell) else 0
+    # Whole rounds over the draws keep every amount with the parameters of some draw; which one does not matter here.
+    amounts = np.concatenate([won_amounts(model, won, rng)[:, 0] for _ in range(rounds)]) if rounds else np.zeros(0)
+    return np.bincount(cell, amounts[: len(cell)], number.size).reshape(number.shape)
 
 
 def _spread_out(number: int) -> Floats:

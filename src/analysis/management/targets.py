@@ -16,12 +16,12 @@ from scipy import stats
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.deal_model import DealModel, deal_model
-from analysis.management.funnel_cases import asked_deals
+from analysis.management.deals import timed_asks, timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.levers import NO_STUDY, UNTESTED, lever_effects
-from analysis.management.measures import deal_times
 from analysis.management.plan import ChanceCurve, Goal, activity_curve, chance_curve
-from analysis.management.records import attempts, with_team, won_credit
+from analysis.management.records import attempts, won_credit
+from analysis.management.survival import EVENT, OPEN
 
 CHANCES = (0.5, 0.7, 0.9)
 PIPELINE, EVIDENCE = "own conversions", "study"
@@ -95,15 +95,16 @@ def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Ta
     """Probability of reaching the running quota per plan of each lever.
 
     levers: lever (`opportunities`, `asks`, or an activity kind), basis (`own conversions`: arithmetic that holds if
-    further cases turn out as past ones; `study`: the finding's effect per extra activity), admitted, refusal (why not), now_per_week (last 13
-    weeks), naive_per_week (product of averages), naive_chance (what the simulation says of that plan), per_week_50,
-    per_week_70, per_week_90 (blank = not reached by any number tried), warning (blank, or what it extrapolates from).
+    further cases turn out as past ones; `study`: the finding's effect per extra activity), admitted, refusal (why
+    not), now_per_week (last 13 weeks), naive_per_week (product of averages), naive_chance (what the simulation says
+    of that plan), per_week_50, per_week_70, per_week_90 (blank = not reached by any number tried), warning (blank, or
+    what it extrapolates from).
     Raises Refused when the team won fewer than five deals.
     """
     goal = team_goal(book, team_id)
     if isinstance(goal, NotRecorded):
         return goal
-    cases, sizes = _team_cases(book, team_id)
+    cases, sizes = team_cases(book, team_id)
     model = deal_model(cases, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     pace = _per_week(cases["start"], book.as_of, 13)
     curve = chance_curve(model, goal, _tries(cases["start"], book.as_of, model, goal), seed=seed)
@@ -121,34 +122,31 @@ def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Ta
     return Targets(team_id, goal, as_is, levers, curves, _sentence(book, goal, as_is, levers))
 
 
-def _team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
-    deals = with_team(book, book.frame("opportunities"), "created_on")
-    deals = deal_times(book, deals.loc[deals["team_id"] == team_id])
-    sizes = deals.loc[deals["end"] == 1, "amount"].to_numpy(dtype=float)
-    return deals.assign(start=deals["created_on"])[["rep_id", "start", "days", "end"]], sizes
+def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
+    """The team's deals as cases (see `deals.timed_deals`) and the amounts of those won."""
+    cases = timed_deals(book)
+    cases = cases.loc[cases["team_id"] == team_id]
+    return cases, cases.loc[cases["end"] == EVENT, "amount"].to_numpy(dtype=float)
 
 
 def _ask_curve(
     book: Book, team_id: str, goal: Goal, draws: int, seed: int
 ) -> tuple[ChanceCurve, DealModel, Goal, pd.Series] | None:
     """The curve over new asks; None where asks are not recorded or too few were won."""
-    asked = asked_deals(book)
-    if isinstance(asked, NotRecorded):
+    cases = timed_asks(book)
+    if isinstance(cases, NotRecorded):
         return None
-    asked = with_team(book, asked, "asked_on")
-    asked = asked.loc[asked["team_id"] == team_id]
-    cases = deal_times(book, asked.assign(created_on=asked["asked_on"]))
-    running = cases.loc[cases["end"] == 0]
-    amounts = running["amount"].to_numpy(dtype=float)
-    ask_goal = Goal(goal.quota, goal.booked, goal.weeks_left, running["days"].to_numpy(dtype=float) / 7, amounts)
-    sizes = cases.loc[cases["end"] == 1, "amount"].to_numpy(dtype=float)
-    frame = cases.assign(start=cases["created_on"])
+    frame = cases.loc[cases["team_id"] == team_id]
+    running = frame.loc[frame["end"] == OPEN]
+    ages, amounts = running["days"].to_numpy(dtype=float) / 7, running["amount"].to_numpy(dtype=float)
+    ask_goal = Goal(goal.quota, goal.booked, goal.weeks_left, ages, amounts)
+    sizes = frame.loc[frame["end"] == EVENT, "amount"].to_numpy(dtype=float)
     try:
         model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     except Refused:
         return None
-    most = _tries(asked["asked_on"], book.as_of, model, ask_goal)
-    return chance_curve(model, ask_goal, most, seed=seed), model, ask_goal, asked["asked_on"]
+    most = _tries(frame["start"], book.as_of, model, ask_goal)
+    return chance_curve(model, ask_goal, most, seed=seed), model, ask_goal, frame["start"]
 
 
 def _per_week(starts: pd.Series, as_of: pd.Timestamp, weeks: int) -> float:
@@ -200,8 +198,10 @@ def _activity_rows(
     book: Book, team_id: str, model: DealModel, goal: Goal, pace: float, seed: int
 ) -> list[tuple[dict[str, object], ChanceCurve | None]]:
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
-    done = attempts(book)
-    done = done[["kind", "occurred_on"]].loc[done["team_id"] == team_id]
+    done = book.shared(
+        "attempts_by_team", lambda: attempts(book)[["team_id", "kind", "occurred_on"]].set_index("team_id")
+    )
+    done = done.loc[[team_id]] if team_id in done.index else done.iloc[:0]
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
     effects = lever_effects(book.findings, team_id)
     for kind, mine in done.groupby("kind", observed=True)["occurred_on"]:

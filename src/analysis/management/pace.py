@@ -1,0 +1,143 @@
+"""Quota pace: who is on the way to quota today, a new rep measured against what a new rep can do.
+
+What should be booked by now follows the company's own past periods (bookings cluster at the end of a quarter), and a
+ramping rep's quota counts by the ramp curve. The chance of getting there is simulated from the rep's own open deals,
+own pace of new ones, and the team's conversions and deal sizes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import Refused
+from analysis.management.book import Book, NotRecorded
+from analysis.management.deal_model import DealModel, deal_model
+from analysis.management.intervals import Floats, mean_by
+from analysis.management.managers import attainment
+from analysis.management.plan import Goal, chance_curve
+from analysis.management.ramp import Ramp, ramp, ramp_share
+from analysis.management.records import won_credit
+from analysis.management.shrinkage import pool_shares
+from analysis.management.targets import team_cases
+
+PACE_WEEKS = 13
+
+
+def quota_pace(book: Book, *, draws: int = 400, seed: int = 0) -> pd.DataFrame | NotRecorded:
+    """Every rep whose quota runs today.
+
+    Columns: rep_id, team_id, period_start, period_end, quota, ramp (share of full productivity over the period),
+    ramped_quota, booked, elapsed (share of the period's days), usual_by_now (share of a period's bookings made by
+    now, company history), usual_low, usual_high (95 %), expected (ramped_quota x usual_by_now), gap (booked less
+    expected), chance (of reaching the ramped quota; blank where the team has fewer than five wins), straight_line
+    (what quota x elapsed would expect), note.
+    """
+    if gap := book.need("quotas"):
+        return gap
+    quotas = book.frame("quotas")
+    running = quotas.loc[
+        (quotas["level"] == "rep") & (quotas["period_start"] <= book.as_of) & (quotas["period_end"] > book.as_of)
+    ]
+    reps = book.frame("reps").set_index("rep_id")
+    running = running.loc[running["owner_id"].isin(reps.index)]
+    if running.empty:
+        return NotRecorded((f"quotas (no rep quota runs on {book.as_of.date()})",))
+    out = running.rename(columns={"owner_id": "rep_id", "amount": "quota"}).drop(columns="level").reset_index(drop=True)
+    out.insert(1, "team_id", out["rep_id"].map(reps["team_id"]))
+    out = out.assign(ramp=_ramp_over(out, reps, ramp(book)))
+    out["ramped_quota"] = out["quota"] * out["ramp"]
+    out["booked"] = _booked(book, out)
+    length = (out["period_end"] - out["period_start"]).dt.days
+    out["elapsed"] = ((book.as_of - out["period_start"]).dt.days + 1) / length
+    usual, low, high = usual_by_now(book, float(out["elapsed"].iloc[0]))
+    out = out.assign(usual_by_now=usual, usual_low=low, usual_high=high)
+    out["expected"] = out["ramped_quota"] * usual
+    out["gap"] = out["booked"] - out["expected"]
+    out["chance"] = _chances(book, out, draws, seed)
+    out["straight_line"] = out["quota"] * out["elapsed"]
+    out["note"] = np.where(out["ramp"] < 1, "new: quota counted by the ramp curve", "")
+    return out
+
+
+def usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
+    """Share of a quota period's bookings made after this share of its days, company-wide, over complete periods.
+
+    Returns value, low, high (95 %, periods as units). Without two complete periods: elapsed itself, no interval.
+    """
+    done = attainment(book)
+    if isinstance(done, NotRecorded):
+        return elapsed, float("nan"), float("nan")
+    won = won_credit(book)
+    day, money = won["closed_on"].to_numpy(dtype="datetime64[D]"), won["credit"].to_numpy(dtype=float)
+    shares = []
+    for start, end in done[["period_start", "period_end"]].drop_duplicates().itertuples(index=False):
+        first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
+        cut = first + np.timedelta64(round(elapsed * int((last - first).astype(int))), "D")
+        total = money[(day >= first) & (day < last)].sum()
+        if total > 0:
+            shares.append(money[(day >= first) & (day < cut)].sum() / total)
+    if len(shares) < 2:
+        return elapsed, float("nan"), float("nan")
+    frame = pd.DataFrame({"all": 0, "share": shares})
+    found = mean_by(frame, ["all"], "share").iloc[0]
+    return float(found["value"]), float(max(found["conf_low"], 0.0)), float(min(found["conf_high"], 1.0))
+
+
+def _ramp_over(rows: pd.DataFrame, reps: pd.DataFrame, found: Ramp | NotRecorded) -> Floats:
+    """Mean share of full productivity over the quota period, by tenure (1 where the hire date is unknown)."""
+    if "hired_on" not in reps or isinstance(found, NotRecorded):
+        return np.ones(len(rows))
+    hired = rows["rep_id"].map(reps["hired_on"])
+    start = (rows["period_start"] - hired).dt.days.to_numpy(dtype=float) / 7
+    weeks = (rows["period_end"] - rows["period_start"]).dt.days.to_numpy(dtype=float) / 7
+    steps = np.linspace(0, 1, 14)[None, :]
+    tenure = start[:, None] + steps * weeks[:, None]
+    share = ramp_share(found, tenure.ravel()).reshape(tenure.shape)
+    return np.where(np.isnan(start), 1.0, np.where(tenure < 0, 0.0, share).mean(axis=1))
+
+
+def _booked(book: Book, rows: pd.DataFrame) -> Floats:
+    won = won_credit(book)[["rep_id", "closed_on", "credit"]]
+    pairs = rows[["rep_id", "period_start", "period_end"]].reset_index(names="row").merge(won, on="rep_id")
+    inside = (pairs["closed_on"] >= pairs["period_start"]) & (pairs["closed_on"] < pairs["period_end"])
+    return pairs.loc[inside].groupby("row")["credit"].sum().reindex(rows.index).fillna(0.0).to_numpy(dtype=float)
+
+
+def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
+    out = np.full(len(rows), np.nan)
+    for team, mine in rows.groupby("team_id", sort=True):
+        cases, sizes = team_cases(book, str(team))
+        weeks = ((mine["period_end"] - book.as_of).dt.days - 1).clip(lower=0).to_numpy(dtype=float) / 7
+        try:
+            model = deal_model(cases, sizes, horizon_weeks=max(float(weeks.max()), 1.0), draws=draws, seed=seed)
+        except Refused:
+            continue
+        factors = _rep_factors(cases, model, mine["rep_id"].tolist(), seed)
+        for place, (row, left) in enumerate(zip(mine.itertuples(), weeks, strict=True)):
+            own = cases.loc[cases["rep_id"] == row.rep_id]
+            goal = _rep_goal(own, float(row.ramped_quota), float(row.booked), float(left))
+            number = round(
+                float((own["start"] > book.as_of - pd.Timedelta(weeks=PACE_WEEKS)).sum()) / PACE_WEEKS * left
+            )
+            curve = chance_curve(model, goal, max(number, 1), factor=factors[:, place], seed=seed + place)
+            out[rows.index.get_loc(row.Index)] = curve.at(number)
+    return out
+
+
+def _rep_goal(own: pd.DataFrame, quota: float, booked: float, weeks: float) -> Goal:
+    still = own.loc[own["end"] == 0]
+    return Goal(quota, booked, weeks, still["days"].to_numpy(dtype=float) / 7, still["amount"].to_numpy(dtype=float))
+
+
+def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: list[str], seed: int) -> Floats:
+    """Draws x reps: each rep's conversion over the team's, from the shrunk interval (log scale)."""
+    ended = cases.loc[cases["end"] != 0].assign(won=cases["end"] == 1)
+    sums = ended.groupby("rep_id")["won"].agg(["sum", "size"]).reindex(reps).fillna(0.0)
+    found = pool_shares(sums["sum"], sums["size"])
+    centre = np.log(np.maximum(found["shrunk"].to_numpy(), 1e-3) / np.maximum(found["group_mean"].to_numpy(), 1e-3))
+    width = (
+        (found["shrunk_high"] - found["shrunk_low"]).to_numpy() / 3.92 / np.maximum(found["shrunk"].to_numpy(), 1e-3)
+    )
+    noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))
+    return np.exp(centre + np.minimum(width, 0.7) * noise)
