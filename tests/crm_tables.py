@@ -53,7 +53,7 @@ def write(folder: Path, form: str = "csv", **tables: pd.DataFrame) -> Path:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    typed = {name: pd.to_datetime(table[name]).astype("datetime64[us]") for name in table if name in DATES}
+    typed = {name: pd.to_datetime(table[name]).dt.date for name in table if name in DATES}
     typed |= {name: pd.to_datetime(table[name], utc=True) for name in table if name in INSTANTS}
     return table.assign(**typed)
 

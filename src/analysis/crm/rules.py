@@ -78,13 +78,13 @@ def _checks(table: str, column: Column) -> list:
 
     checks = []
     if column.words:
-        checks.append(pa.Check.isin(list(column.words), name="unknown_word"))
+        checks.append(pa.Check.isin(list(column.words), name="unknown_word", error="unknown_word"))
     if column.type == "share":
-        checks.append(pa.Check.in_range(0.0, 1.0, name="out_of_range"))
+        checks.append(pa.Check.in_range(0.0, 1.0, name="out_of_range", error="out_of_range"))
     if column.type == "number":
-        checks.append(pa.Check(lambda values: ~np.isinf(values), name="not_finite"))
+        checks.append(pa.Check(lambda values: ~np.isinf(values), name="not_finite", error="not_finite"))
     if column.name in _NOT_NEGATIVE.get(table, ()):
-        checks.append(pa.Check.ge(0, name="negative"))
+        checks.append(pa.Check.ge(0, name="negative", error="negative"))
     return checks
 
 
@@ -107,8 +107,9 @@ def schema_faults(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     return no_faults()
 
 
+@cache
 def no_faults() -> pd.DataFrame:
-    """An empty table of faults."""
+    """An empty table of faults (one shared object: nobody writes into it)."""
     return pd.DataFrame(
         {"row": pd.Series(dtype="int64"), "code": pd.Series(dtype="str"), "reason": pd.Series(dtype="str")}
     )
