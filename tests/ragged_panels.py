@@ -65,12 +65,17 @@ def jackknife_coef(y: np.ndarray, x: np.ndarray, cells: Cells, fit=dummy_coef) -
     return np.array([fit(y[keep], x[keep], cells.take(keep)) for keep in (cells.cluster != g for g in clusters)])
 
 
+def rank_left(x: np.ndarray, cells: Cells) -> int:
+    """How many of the regressors vary beside the effects: what a refusal must be about."""
+    return int(np.linalg.matrix_rank(net_of_effects(x, cells), tol=1e-8))
+
+
 settings = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 10_000),
-        "units": st.integers(5, 14),
+        "units": st.integers(8, 14),
         "periods": st.integers(12, 26),
-        "teams": st.integers(2, 4),
+        "teams": st.integers(2, 3),
         "effects": st.sampled_from(["week", "team_week"]),
         "cluster": st.sampled_from(["unit", "team"]),
         "moves": st.sampled_from([0.0, 0.02, 0.2]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy import linalg, sparse
@@ -17,8 +18,10 @@ from scipy.sparse import csgraph
 
 from analysis.models.design import Cells, Codes, Floats
 
+Table: TypeAlias = Floats | sparse.csr_array
+
 LARGEST_DENSE_SYSTEM = 1_200
-DENSE_ENOUGH = 0.2
+LARGEST_DENSE_TABLE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +55,25 @@ def layout(cells: Cells) -> Layout:
     units = starts.size
     effects = int(cells.effect.max()) + 1
     bounds = np.append(starts, cells.n)
-    graph = _incidence(cells.effect, bounds, np.ones(cells.n), effects)
     by_unit = units >= effects
-    pinned = _one_per_component(graph if by_unit else graph.T)
+    pinned = _one_per_component(_link(cells, by_unit, np.ones(cells.n), (units, effects)))
     clusters = int(cells.cluster.max()) + 1
     nested = [_nested(codes, cells.cluster) for codes in (cells.unit, cells.effect)]
     return Layout(cells, bounds, units, effects, clusters, by_unit, pinned, nested[0], nested[1])
 
 
-def _incidence(effect: Codes, starts: Codes, weight: Floats, effects: int) -> sparse.csr_array:
-    """Units x effects sums of weights; no sorting, since rows are sorted by unit."""
-    return sparse.csr_array((weight, effect, starts), shape=(starts.size - 1, effects))
+def _link(cells: Cells, by_unit: bool, weight: Floats, shape: tuple[int, int]) -> Table:
+    """Sums of weights by (eliminated level, kept level)."""
+    if by_unit:
+        return cross_sums(cells.unit, cells.effect, weight, shape)
+    return cross_sums(cells.effect, cells.unit, weight, shape[::-1])
 
 
-def _one_per_component(graph: sparse.csr_array) -> Codes:
-    """The first right-hand level of each connected component of a bipartite graph."""
+def _one_per_component(link: Table) -> Codes:
+    """The first kept level of each connected component of the graph that the links draw."""
+    if isinstance(link, np.ndarray) and ((link > 0).all(axis=0).any() or (link > 0).all(axis=1).any()):
+        return np.zeros(1, np.int64)  # a level that meets every other one joins them all
+    graph = sparse.csr_array(link)
     left = graph.shape[0]
     square = sparse.block_array([[None, graph], [sparse.csr_array((graph.shape[1], left)), None]], format="csr")
     labels = csgraph.connected_components(square, directed=False)[1][left:]
@@ -90,7 +97,7 @@ class Absorber:
     plan: Layout
     unit_weight: Floats
     effect_weight: Floats
-    link: sparse.csr_array
+    link: Table
     system: Floats | sparse.csc_array
     solve_kept: Callable[[Floats], Floats]
 
@@ -114,29 +121,27 @@ def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
     """Factorise the effects of a layout; weight: (n,) positive, or None for ones."""
     cells = plan.cells
     weights = np.ones(cells.n) if weight is None else weight
-    incidence = _incidence(cells.effect, plan.starts, weights, plan.effects)
     unit_weight = level_sums(cells.unit, weights, plan.units)
     effect_weight = level_sums(cells.effect, weights, plan.effects)
-    link = incidence if plan.by_unit else incidence.T.tocsr()
+    link = _link(cells, plan.by_unit, weights, (plan.units, plan.effects))
     gone, kept = (unit_weight, effect_weight) if plan.by_unit else (effect_weight, unit_weight)
     system = _schur(link, gone, kept, plan.pinned)
     return Absorber(plan, unit_weight, effect_weight, link, system, _solver(system))
 
 
-def _schur(link: sparse.csr_array, gone: Floats, kept: Floats, pinned: Codes) -> Floats | sparse.csc_array:
+def _schur(link: Table, gone: Floats, kept: Floats, pinned: Codes) -> Floats | sparse.csc_array:
     """diag(kept) - link' diag(1/gone) link, each component pinned at one level (the solution there is exactly zero)."""
-    pins = np.zeros(kept.size)
-    pins[pinned] = kept[pinned]
-    if kept.size > LARGEST_DENSE_SYSTEM:
-        inner = link.T @ sparse.csr_array(link.multiply(1 / gone[:, None]))
-        return sparse.csc_array(sparse.diags_array(kept + pins) - inner)
-    if link.nnz > DENSE_ENOUGH * gone.size * kept.size:
-        root = link.toarray()
-        root /= np.sqrt(gone)[:, None]
+    diagonal = kept.copy()
+    diagonal[pinned] *= 2
+    if isinstance(link, np.ndarray):
+        root = link / np.sqrt(gone)[:, None]
         inner = root.T @ root
     else:
-        inner = (link.T @ sparse.csr_array(link.multiply(1 / gone[:, None]))).toarray()
-    return np.diag(kept + pins) - inner
+        inner = link.T @ sparse.csr_array(link.multiply(1 / gone[:, None]))
+        if kept.size > LARGEST_DENSE_SYSTEM:
+            return sparse.csc_array(sparse.diags_array(diagonal) - inner)
+        inner = inner.toarray()
+    return np.asarray(np.diag(diagonal) - inner, np.float64)
 
 
 def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
@@ -159,3 +164,16 @@ def kept_reduced(work: Absorber, levels: Codes) -> Floats:
 def level_sums(codes: Codes, values: Floats, levels: int) -> Floats:
     """Sums (levels,) of values by code."""
     return np.asarray(np.bincount(codes, values, levels), np.float64)
+
+
+def cross_sums(rows: Codes, columns: Codes, values: Floats, shape: tuple[int, int]) -> Table:
+    """Sums of values by two codes: an array while it is small, else sparse."""
+    if shape[0] * shape[1] > LARGEST_DENSE_TABLE:
+        return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=shape))
+    joint = rows.astype(np.int64) * shape[1] + columns
+    return level_sums(joint, values, shape[0] * shape[1]).reshape(shape)
+
+
+def to_array(table: Table) -> Floats:
+    """The table as an array."""
+    return table if isinstance(table, np.ndarray) else np.asarray(table.toarray())

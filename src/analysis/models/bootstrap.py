@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from analysis.errors import ParameterError, Refused
-from analysis.models.absorb import level_sums
-from analysis.models.design import Codes, Floats
+from analysis.models.absorb import Table, cross_sums, level_sums, to_array
+from analysis.models.design import Floats
 from analysis.models.fit import Fit, net_regressor, sums_by
 from analysis.models.inference import require_clusters
 from analysis.models.ppml import fit_restricted
@@ -107,37 +106,35 @@ def respond(fit: Fit, net: Floats, residual: Floats) -> Response:
         kept_left, gone_left = _effect_sums(fit, weight * column)
         left = np.hstack([kept_left, sums_by(system, cluster, weight * column) @ fit.bread])
         right = np.vstack([system.work.solve_kept(kept_right.T), scores.T])
-        through_gone = (gone_left / system.work.gone_weight) @ gone_right.T
+        through_gone = None
+        if gone_left is not None and gone_right is not None:
+            through_gone = to_array((gone_left / system.work.gone_weight) @ gone_right.T)
         turn.append(_pair(own[-1], left, right, through_gone))
     return Response(np.array(own), tuple(turn))
 
 
-def _pair(own: Floats, left: Floats, right: Floats, through_gone: sparse.csr_array) -> tuple[Floats, Floats | None]:
-    clusters = own.size
-    if through_gone.nnz == 0 and clusters > LARGEST_MATRIX and left.shape[1] * 2 < clusters:
+def _pair(own: Floats, left: Floats, right: Floats, through_gone: Floats | None) -> tuple[Floats, Floats | None]:
+    if through_gone is None and own.size > LARGEST_MATRIX and left.shape[1] * 2 < own.size:
         return left, right
-    return np.diag(own) - left @ right - through_gone.toarray(), None
+    matrix = np.diag(own) - left @ right
+    return matrix if through_gone is None else matrix - through_gone, None
 
 
-def _effect_sums(fit: Fit, values: Floats) -> tuple[Floats, sparse.csr_array]:
-    """Sums by (cluster, kept level) after elimination, and by (cluster, eliminated level)."""
+def _effect_sums(fit: Fit, values: Floats) -> tuple[Floats, Table | None]:
+    """Sums by (cluster, kept level) after elimination, and by (cluster, eliminated level); None when all are zero."""
     work, plan = fit.system.work, fit.system.work.plan
     unit, effect, cluster = plan.cells.unit, plan.cells.effect, plan.cells.cluster
     gone, kept = (unit, effect) if plan.by_unit else (effect, unit)
-    by_kept = _cross_sums(cluster, kept, values, plan.clusters, work.system.shape[0])
-    by_gone = _cross_sums(cluster, gone, values, plan.clusters, work.gone_weight.size)
+    by_kept = to_array(cross_sums(cluster, kept, values, (plan.clusters, work.system.shape[0])))
     if plan.unit_nested and plan.by_unit:
         # Net values sum to zero within every unit, and a unit lies in one cluster: nothing goes through the units.
-        return by_kept.toarray(), sparse.csr_array(by_gone.shape)
-    return by_kept.toarray() - (by_gone / work.gone_weight) @ work.link, by_gone
-
-
-def _cross_sums(rows: Codes, columns: Codes, values: Floats, height: int, width: int) -> sparse.csr_array:
-    return sparse.coo_array((values, (rows, columns)), shape=(height, width)).tocsr()
+        return by_kept, None
+    by_gone = cross_sums(cluster, gone, values, (plan.clusters, work.gone_weight.size))
+    return by_kept - (by_gone / work.gone_weight) @ work.link, by_gone
 
 
 def webb_weights(clusters: int, draws: int, seed: int) -> Iterator[Floats]:
-    """Webb's six-point weights in blocks (clusters, some draws); the same draws whatever the block size."""
+    """Webb's six-point weights in blocks (clusters, some draws); the seed fixes them for a number of clusters."""
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK_VALUES // clusters)
     for start in range(0, draws, step):

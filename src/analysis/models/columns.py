@@ -103,8 +103,8 @@ class Lagged:
         index = np.arange(self.n)[rows] if isinstance(rows, slice) else rows
         window = self._window(index)
         if is_identity(self.basis):
-            return window.reshape(index.size, -1)
-        return (window.reshape(-1, len(self.lags)) @ self.basis).reshape(index.size, -1)
+            return window.reshape(index.size, self.width)
+        return (window.reshape(-1, len(self.lags)) @ self.basis).reshape(index.size, self.width)
 
     def _window(self, index: Codes) -> Floats:
         """The values (m, activities, L) at each lag."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import lapack
 
-from analysis.models.absorb import kept_reduced
+from analysis.models.absorb import Table, kept_reduced, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
 from analysis.models.within import tally
@@ -30,7 +29,7 @@ class Sides:
 
     gone: Codes
     kept: Codes
-    link: sparse.csr_array
+    link: Table
     gone_weight: Floats
 
 
@@ -69,9 +68,11 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
     weighted = net * weight[:, None]
     values = np.column_stack([weighted, residual, weight])
     gone, gone_at = np.unique(sides.gone[rows], return_inverse=True)
-    links = sides.link[gone]
-    levels = np.arange(links.shape[1]) if links.shape[1] <= SMALL_SYSTEM else np.unique(links.indices)
-    links = links[:, levels].toarray()
+    links = to_array(sides.link[gone])
+    levels = np.arange(links.shape[1])
+    if levels.size > SMALL_SYSTEM:
+        levels = np.flatnonzero(links.any(axis=0))
+        links = links[:, levels]
     place = np.searchsorted(levels, sides.kept[rows])
     by_gone = _sums(gone_at, values, gone.size)
     by_kept = _sums(place, values, levels.size)
@@ -96,11 +97,10 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
 
 
 def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
-    if levels == 1:
-        return values.sum(axis=0, keepdims=True)
-    if np.bincount(codes).max() == 1:
+    low, high = codes.min(), codes.max()
+    if low == high or np.bincount(codes).max() == 1:
         out = np.zeros((levels, values.shape[1]))
-        out[codes] = values
+        out[codes if low < high else slice(low, low + 1)] = values if low < high else values.sum(axis=0)
         return out
     return tally(codes, np.ones(codes.size), values, levels)
 

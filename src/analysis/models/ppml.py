@@ -24,6 +24,7 @@ from analysis.models.within import Within, net_sums, product, solve_normal, take
 MOST_STEPS = 60
 CLOSE_ENOUGH = 1e-14
 SWEEPS = 3
+SEPARATED = 1e-9
 HALVINGS = 12
 
 
@@ -57,7 +58,8 @@ def fit_ppml(
     """Poisson regression of y on x with unit effects and `cells.effect`.
 
     y: (n,) non-negative; x: (n, p) or Columns; offset: (n,) added to the log mean; start: (p,) first guess. Rows with
-    an unknown value, units and effect cells with only zeros are left out and counted in `Fit.dropped`; `Fit.used` says
+    an unknown value, units and effect cells with only zeros are left out and counted in `Fit.dropped`, and so are rows
+    whose mean the data push to zero (below a billionth of the average: regressors separate them); `Fit.used` says
     which rows remain. Raises DataError on a negative outcome, Refused when nothing is left, when a regressor has no
     variation beside the effects, or when Newton does not converge.
     """
@@ -70,10 +72,17 @@ def fit_ppml(
     known = check_rows(outcome, columns, cells, offset)
     used, dropped = without_zeros(outcome, cells, known)
     labels = name_tuple(names, columns.width)
-    columns, cells = keep_rows(columns, cells, used)
-    outcome = outcome if used.all() else outcome[used]
-    offset = offset if offset is None or used.all() else offset[used]
-    return fit_prepared(outcome, columns, layout(cells), offset, start, used, dropped, labels)
+    while True:
+        kept, kept_cells = keep_rows(columns, cells, used)
+        kept_offset = None if offset is None else offset[used]
+        fit = fit_prepared(outcome[used], kept, layout(kept_cells), kept_offset, start, used, dropped, labels)
+        separated = (fit.residual <= 0) & (fit.fitted < SEPARATED * fit.fitted.mean())
+        if not separated.any():
+            return fit
+        used, start = used.copy(), None
+        used[np.flatnonzero(used)[separated]] = False
+        count = dropped.separated_rows + int(separated.sum())
+        dropped = replace(dropped, separated_rows=count, share=float(1 - used.mean()))
 
 
 def without_zeros(y: Floats, cells: Cells, known: Flags) -> tuple[Flags, Dropped]:

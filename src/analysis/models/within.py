@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from analysis.errors import Refused
-from analysis.models.absorb import Absorber, Layout
+from analysis.models.absorb import Absorber, Layout, cross_sums
 from analysis.models.columns import Columns
 from analysis.models.design import Codes, Floats
 
@@ -152,8 +152,7 @@ def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, value
 def take_effects_off(total: Floats, plan: Layout, within: Within, codes: Codes, values: Floats) -> Floats:
     """Raw sums (levels, p) less what the effects contribute: cheaper than taking the effects out of every row."""
     for cells, part in ((plan.cells.unit, within.unit_part), (plan.cells.effect, within.effect_part)):
-        joint = sparse.coo_array((values, (codes, cells)), shape=(total.shape[0], part.shape[0])).tocsr()
-        total -= joint @ part
+        total -= cross_sums(codes, cells, values, (total.shape[0], part.shape[0])) @ part
     return total
 
 
