@@ -1,7 +1,7 @@
 """Logging regimes: when a tool roll-out multiplies what is logged, the weeks before and after do not measure the same.
 
-A break is a lasting change of one activity's logged level by a factor of two or more that several reps share in the same
-weeks. Such reps are cut in two units there: their level is free on each side and no delay reaches across, so the jump
+A break is a lasting change of one activity's logged level by a factor of two or more, in a team's mean or in several reps
+within the same weeks. Such reps are cut in two units there: their level is free on each side and no delay reaches across, so the jump
 itself can never count as evidence. The search looks at the activities only, never at an outcome.
 """
 
@@ -67,21 +67,40 @@ def rep_breaks(panel: Panel, activity: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["rep_id", "week", "ratio"])
 
 
+def team_breaks(panel: Panel, activity: str) -> list[Break]:
+    """Teams whose mean logged level changed: every rep of theirs who was there on both sides is part of it."""
+    found = []
+    known = panel.frame[["team_id", "rep_id", "week", activity]].dropna()
+    for _, part in known.groupby("team_id", sort=True):
+        level = part.groupby("week")[activity].mean().sort_index()
+        position, ratio, z = split_statistics(level.to_numpy(float))
+        if abs(z) < MIN_Z or max(ratio, 1 / ratio) < MIN_RATIO:
+            continue
+        week = level.index[position]
+        both = part.groupby("rep_id")["week"].agg(["min", "max"])
+        reps = tuple(sorted(both.index[(both["min"] < week) & (both["max"] >= week)]))
+        if len(reps) >= MIN_SHARING:
+            found.append(Break(activity, str(week.date()), reps, ratio))
+    return found
+
+
 def find_breaks(panel: Panel, activities: tuple[str, ...]) -> tuple[Break, ...]:
-    """Breaks that at least three reps share within two periods, one entry per activity and date."""
+    """Breaks of whole teams, then of at least three other reps within two periods of each other."""
     step = pd.Timedelta(days=7 if panel.period == "week" else 31)
     found = []
     for activity in activities:
+        teams = team_breaks(panel, activity)
+        found += teams
         alone = rep_breaks(panel, activity)
+        alone = alone[~alone["rep_id"].isin([rep for each in teams for rep in each.rep_ids])]
         while len(alone) >= MIN_SHARING:
             near = {week: (alone["week"] - week).abs() <= TOGETHER * step for week in alone["week"].unique()}
             week, rows = max(near.items(), key=lambda item: (int(item[1].sum()), -item[0].value))
             if rows.sum() < MIN_SHARING:
                 break
             shared = alone[rows]
-            found.append(
-                Break(activity, str(week.date()), tuple(sorted(shared["rep_id"])), float(shared["ratio"].median()))
-            )
+            reps = tuple(sorted(shared["rep_id"]))
+            found.append(Break(activity, str(week.date()), reps, float(shared["ratio"].median())))
             alone = alone[~rows]
     return tuple(found)
 
