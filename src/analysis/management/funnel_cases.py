@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.calendars import monday_of
 from analysis.management.book import COMPANY, Book, NotRecorded
-from analysis.management.deals import asked_deals, deal_times
+from analysis.management.deals import asked_deals, timed_asks, timed_deals
 from analysis.management.records import attempts, effort, with_team
 from analysis.management.survival import EVENT, OPEN, OTHER
 
@@ -71,12 +71,10 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
 
 
 def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    deals = asked_deals(book)
-    if isinstance(deals, NotRecorded):
-        return deals
-    deals = deals.loc[deals["asked_on"] > since]
-    timed = deal_times(book, deals.assign(created_on=deals["asked_on"]))
-    return with_team(book, timed, "asked_on")[["rep_id", "team_id", "days", "end"]]
+    cases = timed_asks(book)
+    if isinstance(cases, NotRecorded):
+        return cases
+    return cases.loc[cases["start"] > since, ["rep_id", "team_id", "days", "end"]]
 
 
 def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -93,9 +91,8 @@ def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
 
 
 def _won(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    deals = book.frame("opportunities")
-    timed = deal_times(book, deals.loc[deals["created_on"] > since])
-    return with_team(book, timed, "created_on")[["rep_id", "team_id", "days", "end"]]
+    cases = timed_deals(book)
+    return cases.loc[cases["start"] > since, ["rep_id", "team_id", "days", "end"]]
 
 
 def _invoiced(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book
-from analysis.management.deals import deal_times, usual_days
+from analysis.management.deals import timed_deals, usual_days
 from analysis.management.intervals import mean_by, median_by, ratio_by
 from analysis.management.periods import DAY, period_of
 from analysis.management.records import attempts, with_team, won_credit, worked_days
@@ -57,8 +57,8 @@ def _grid(book: Book, table: pd.DataFrame) -> pd.DataFrame:
 
 def _results(book: Book, table: pd.DataFrame) -> pd.DataFrame:
     won = won_credit(book)
-    won = with_team(book, won.assign(period=period_of(won["closed_on"], table)), "closed_on")
-    won = both_scopes(won.loc[won["period"] >= 0])
+    won = won.assign(period=period_of(won["closed_on"], table))
+    won = both_scopes(with_team(book, won.loc[won["period"] >= 0], "closed_on"))
     grid = _grid(book, table)
     deals = won.drop_duplicates(["team_id", "opportunity_id"])
     deals = deals.assign(one=1.0, days=(deals["closed_on"] - deals["created_on"]).dt.days.astype(float))
@@ -86,7 +86,9 @@ def _new_customers(book: Book, deals: pd.DataFrame, grid: pd.DataFrame) -> pd.Da
 
 
 def _pipeline(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    deals = with_team(book, book.frame("opportunities"), "created_on").assign(one=1.0)
+    asked = ["rep_id", "created_on", "closed_on", "status", "amount", "probability"]
+    deals = book.frame("opportunities")
+    deals = with_team(book, deals[[name for name in asked if name in deals]], "created_on").assign(one=1.0)
     won = deals.loc[deals["status"] == "won"].groupby("team_id")["amount"].mean()
     typed = deals["amount"] if "amount" in deals else pd.Series(np.nan, index=deals.index)
     deals["open_amount"] = typed.fillna(deals["team_id"].map(won)).fillna(0.0)
@@ -118,9 +120,9 @@ def _open_stock(deals: pd.DataFrame, table: pd.DataFrame, grid: pd.DataFrame) ->
 
 
 def _win_rate(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    deals = deal_times(book, with_team(book, book.frame("opportunities"), "created_on"))
+    deals = timed_deals(book)
     horizon = usual_days(deals)
-    deals["period"] = period_of(deals["created_on"], table)
+    deals = deals[["team_id", "days", "end"]].assign(period=period_of(deals["start"], table))
     found = conversion(both_scopes(deals.loc[deals["period"] >= 0]), KEYS, horizon)
     # A cohort watched for less than half the usual time has hardly begun to close: its rate is not known yet.
     young = found["followed_days"] < horizon / 2

@@ -19,9 +19,8 @@ from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
 from analysis.management.records import won_credit
 from analysis.management.shrinkage import pool_shares
-from analysis.management.targets import team_cases
-
-PACE_WEEKS = 13
+from analysis.management.survival import EVENT, OPEN
+from analysis.management.targets import PACE_WEEKS, team_cases
 
 
 def quota_pace(book: Book, *, draws: int = 400, seed: int = 0) -> pd.DataFrame | NotRecorded:
@@ -73,7 +72,7 @@ def usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
     shares = []
     for start, end in done[["period_start", "period_end"]].drop_duplicates().itertuples(index=False):
         first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
-        cut = first + np.timedelta64(round(elapsed * int((last - first).astype(int))), "D")
+        cut = first + np.timedelta64(round(elapsed * (end - start).days), "D")
         total = money[(day >= first) & (day < last)].sum()
         if total > 0:
             shares.append(money[(day >= first) & (day < cut)].sum() / total)
@@ -113,26 +112,29 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
             model = deal_model(cases, sizes, horizon_weeks=max(float(weeks.max()), 1.0), draws=draws, seed=seed)
         except Refused:
             continue
+        found = np.full(len(mine), np.nan)
         factors = _rep_factors(cases, model, mine["rep_id"].tolist(), seed)
-        for place, (row, left) in enumerate(zip(mine.itertuples(), weeks, strict=True)):
-            own = cases.loc[cases["rep_id"] == row.rep_id]
-            goal = _rep_goal(own, float(row.ramped_quota), float(row.booked), float(left))
+        money = mine[["ramped_quota", "booked"]].to_numpy(dtype=float)
+        for place, (rep, (quota, booked), left) in enumerate(zip(mine["rep_id"], money, weeks, strict=True)):
+            own = cases.loc[cases["rep_id"] == rep]
+            goal = _rep_goal(own, quota, booked, left)
             number = round(
                 float((own["start"] > book.as_of - pd.Timedelta(weeks=PACE_WEEKS)).sum()) / PACE_WEEKS * left
             )
             curve = chance_curve(model, goal, max(number, 1), factor=factors[:, place], seed=seed + place)
-            out[rows.index.get_loc(row.Index)] = curve.at(number)
+            found[place] = curve.at(number)
+        out[rows.index.get_indexer(mine.index)] = found
     return out
 
 
 def _rep_goal(own: pd.DataFrame, quota: float, booked: float, weeks: float) -> Goal:
-    still = own.loc[own["end"] == 0]
+    still = own.loc[own["end"] == OPEN]
     return Goal(quota, booked, weeks, still["days"].to_numpy(dtype=float) / 7, still["amount"].to_numpy(dtype=float))
 
 
 def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: list[str], seed: int) -> Floats:
     """Draws x reps: each rep's conversion over the team's, from the shrunk interval (log scale)."""
-    ended = cases.loc[cases["end"] != 0].assign(won=cases["end"] == 1)
+    ended = cases.loc[cases["end"] != OPEN].assign(won=cases["end"] == EVENT)
     sums = ended.groupby("rep_id")["won"].agg(["sum", "size"]).reindex(reps).fillna(0.0)
     found = pool_shares(sums["sum"], sums["size"])
     centre = np.log(np.maximum(found["shrunk"].to_numpy(), 1e-3) / np.maximum(found["group_mean"].to_numpy(), 1e-3))

@@ -117,7 +117,7 @@ def _compound(model: DealModel, number: NDArray[np.int64], rng: np.random.Genera
     rounds = -(-len(cell) // model.draws) if len(cell) else 0
     # Whole rounds over the draws keep every amount with the parameters of some draw; which one does not matter here.
     amounts = np.concatenate([won_amounts(model, won, rng)[:, 0] for _ in range(rounds)]) if rounds else np.zeros(0)
-    return np.bincount(cell, amounts[: len(cell)], number.size).reshape(number.shape)
+    return np.asarray(np.bincount(cell, amounts[: len(cell)], number.size), dtype=np.float64).reshape(number.shape)
 
 
 def _spread_out(number: int) -> Floats:

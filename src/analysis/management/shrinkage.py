@@ -51,12 +51,12 @@ def _mean_grid(wins: float, trials: float) -> Floats:
 
 def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
     """Quantiles of a mixture of normals (components x cases) by bisection."""
-    keep = weight > 1e-4
+    keep = weight > 1e-3 * weight.max()
     weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], np.maximum(sd[keep], 1e-12)
     bounds = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         low, high = (mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0)
-        for _ in range(24):
+        for _ in range(20):
             middle = (low + high) / 2
             above = weight @ special.ndtr((middle - mean) / sd) > tail
             low, high = np.where(above, low, middle), np.where(above, middle, high)

@@ -24,6 +24,7 @@ from analysis.management.records import attempts, won_credit
 from analysis.management.survival import EVENT, OPEN
 
 CHANCES = (0.5, 0.7, 0.9)
+PACE_WEEKS = 13
 PIPELINE, EVIDENCE = "own conversions", "study"
 
 
@@ -91,7 +92,7 @@ def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end:
     return Goal(quota, float(booked.sum()), max(weeks, 0) / 7, ages, amounts)
 
 
-def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Targets | NotRecorded:
+def targets(book: Book, team_id: str, *, draws: int = 600, seed: int = 0) -> Targets | NotRecorded:
     """Probability of reaching the running quota per plan of each lever.
 
     levers: lever (`opportunities`, `asks`, or an activity kind), basis (`own conversions`: arithmetic that holds if
@@ -106,16 +107,16 @@ def targets(book: Book, team_id: str, *, draws: int = 1000, seed: int = 0) -> Ta
         return goal
     cases, sizes = team_cases(book, team_id)
     model = deal_model(cases, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
-    pace = _per_week(cases["start"], book.as_of, 13)
-    curve = chance_curve(model, goal, _tries(cases["start"], book.as_of, model, goal), seed=seed)
-    rows = [_lever_row("opportunities", curve, model, goal, cases["start"], book.as_of)]
+    starts = weekly(cases["start"], book.as_of)
+    curve = chance_curve(model, goal, _tries(starts, model, goal), seed=seed)
+    rows = [_lever_row("opportunities", curve, model, goal, starts)]
     curves = {"opportunities": curve}
     asks = _ask_curve(book, team_id, goal, draws, seed)
     if asks is not None:
         curves["asks"] = asks[0]
-        rows.append(_lever_row("asks", *asks, book.as_of))
-    as_is = curve.at(pace * goal.weeks_left)
-    kinds = _activity_rows(book, team_id, model, goal, pace, seed)
+        rows.append(_lever_row("asks", *asks))
+    as_is = curve.at(pace(starts) * goal.weeks_left)
+    kinds = _activity_rows(book, team_id, model, goal, pace(starts), seed)
     rows += [row for row, _ in kinds]
     curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
     levers = pd.DataFrame(rows)
@@ -131,7 +132,7 @@ def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
 
 def _ask_curve(
     book: Book, team_id: str, goal: Goal, draws: int, seed: int
-) -> tuple[ChanceCurve, DealModel, Goal, pd.Series] | None:
+) -> tuple[ChanceCurve, DealModel, Goal, Floats] | None:
     """The curve over new asks; None where asks are not recorded or too few were won."""
     cases = timed_asks(book)
     if isinstance(cases, NotRecorded):
@@ -145,20 +146,41 @@ def _ask_curve(
         model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     except Refused:
         return None
-    most = _tries(frame["start"], book.as_of, model, ask_goal)
-    return chance_curve(model, ask_goal, most, seed=seed), model, ask_goal, frame["start"]
+    starts = weekly(frame["start"], book.as_of)
+    return chance_curve(model, ask_goal, _tries(starts, model, ask_goal), seed=seed), model, ask_goal, starts
 
 
-def _per_week(starts: pd.Series, as_of: pd.Timestamp, weeks: int) -> float:
-    return float((starts > as_of - pd.Timedelta(weeks=weeks)).sum()) / weeks
+def weekly(starts: pd.Series, as_of: pd.Timestamp) -> Floats:
+    """Counts by week, the last seven days first."""
+    ago = ((as_of - starts).dt.days // 7).to_numpy()
+    return np.bincount(ago[ago >= 0], minlength=PACE_WEEKS).astype(np.float64)
 
 
-def _most_per_week(starts: pd.Series, as_of: pd.Timestamp) -> float:
+def pace(counts: Floats) -> float:
+    """Cases a week over the last 13 weeks."""
+    return float(counts[:PACE_WEEKS].mean())
+
+
+def _best(counts: Floats) -> float:
     """Highest 13-week average pace on record."""
-    weeks_ago = ((as_of - starts).dt.days // 7).to_numpy()
-    counts = np.bincount(weeks_ago[weeks_ago >= 0]) if len(weeks_ago) else np.zeros(1)
-    window = np.convolve(counts, np.ones(13), "valid") / 13 if len(counts) >= 13 else np.array([counts.mean()])
-    return float(window.max())
+    return float(np.convolve(counts, np.ones(PACE_WEEKS), "valid").max()) / PACE_WEEKS
+
+
+def kind_weeks(book: Book) -> pd.DataFrame:
+    """Attempts per team and kind (index) and week before today (columns, 0 = the last seven days)."""
+    return book.shared("kind_weeks", lambda: _kind_weeks(book))
+
+
+def _kind_weeks(book: Book) -> pd.DataFrame:
+    rows = attempts(book)
+    ago = ((book.as_of - rows["occurred_on"]).dt.days // 7).to_numpy()
+    team, teams = pd.factorize(rows["team_id"], sort=True)
+    kind, kinds = pd.factorize(rows["kind"], sort=True)
+    known = (team >= 0) & (kind >= 0)
+    weeks = max(int(ago.max(initial=0)) + 1, PACE_WEEKS)
+    cell = (team[known] * len(kinds) + kind[known]) * weeks + ago[known]
+    counts = np.bincount(cell, minlength=len(teams) * len(kinds) * weeks).reshape(-1, weeks).astype(float)
+    return pd.DataFrame(counts, index=pd.MultiIndex.from_product([teams, kinds], names=["team_id", "kind"]))
 
 
 def _naive(model: DealModel, goal: Goal) -> float:
@@ -166,21 +188,19 @@ def _naive(model: DealModel, goal: Goal) -> float:
     return goal.missing / model.mean_size / model.win_share
 
 
-def _tries(starts: pd.Series, as_of: pd.Timestamp, model: DealModel, goal: Goal) -> int:
+def _tries(starts: Floats, model: DealModel, goal: Goal) -> int:
     """How many new cases to try: three times the fastest pace on record, the naive plan, and at least thirty."""
-    wide = max(3 * _most_per_week(starts, as_of) * goal.weeks_left, 1.2 * _naive(model, goal), 30)
+    wide = max(3 * _best(starts) * goal.weeks_left, 1.2 * _naive(model, goal), 30)
     return int(np.clip(np.ceil(wide), 30, 3000))
 
 
-def _lever_row(
-    lever: str, curve: ChanceCurve, model: DealModel, goal: Goal, starts: pd.Series, as_of: pd.Timestamp
-) -> dict[str, object]:
+def _lever_row(lever: str, curve: ChanceCurve, model: DealModel, goal: Goal, starts: Floats) -> dict[str, object]:
     weeks = max(goal.weeks_left, 1 / 7)
     naive = _naive(model, goal)
     needed = {f"per_week_{int(100 * p)}": curve.needed(p) / weeks for p in CHANCES}
-    warning = _warning(lever, list(needed.values()), _most_per_week(starts, as_of), goal.weeks_left)
+    warning = _warning(lever, list(needed.values()), _best(starts), goal.weeks_left)
     row: dict[str, object] = {"lever": lever, "basis": PIPELINE, "admitted": True, "refusal": ""}
-    row |= {"now_per_week": _per_week(starts, as_of, 13), "naive_per_week": naive / weeks}
+    row |= {"now_per_week": pace(starts), "naive_per_week": naive / weeks}
     return {**row, "naive_chance": curve.at(naive), **needed, "warning": warning}
 
 
@@ -195,23 +215,23 @@ def _warning(lever: str, needed: list[float], fastest: float, weeks_left: float)
 
 
 def _activity_rows(
-    book: Book, team_id: str, model: DealModel, goal: Goal, pace: float, seed: int
+    book: Book, team_id: str, model: DealModel, goal: Goal, flow: float, seed: int
 ) -> list[tuple[dict[str, object], ChanceCurve | None]]:
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
-    done = book.shared(
-        "attempts_by_team", lambda: attempts(book)[["team_id", "kind", "occurred_on"]].set_index("team_id")
-    )
-    done = done.loc[[team_id]] if team_id in done.index else done.iloc[:0]
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
     effects = lever_effects(book.findings, team_id)
-    for kind, mine in done.groupby("kind", observed=True)["occurred_on"]:
-        now, fastest = _per_week(mine, book.as_of, 13), _most_per_week(mine, book.as_of)
+    table = kind_weeks(book)
+    known = table.loc[table.index.get_level_values(0) == team_id]
+    for (_, kind), counts in zip(known.index, known.to_numpy(), strict=True):
+        if not counts.any():
+            continue
+        now, fastest = pace(counts), _best(counts)
         row: dict[str, object] = {"lever": str(kind), "basis": EVIDENCE, "now_per_week": now, "naive_per_week": np.nan}
         effect = effects.get(str(kind), UNTESTED if book.findings is not None else NO_STUDY)
         if isinstance(effect, str):
             rows.append(({**row, "admitted": False, "refusal": effect, "warning": ""}, None))
             continue
-        curve = activity_curve(model, goal, effect, pace, max(3 * fastest - now, 1.0), seed=seed)
+        curve = activity_curve(model, goal, effect, flow, max(3 * fastest - now, 1.0), seed=seed)
         weeks = max(goal.weeks_left, 1 / 7)
         needed = {f"per_week_{int(100 * p)}": now + curve.needed(p) / weeks for p in CHANCES}
         warning = _warning(str(kind), list(needed.values()), fastest, goal.weeks_left)
