@@ -54,6 +54,7 @@ NOTHING = replace(PERFECT, estimate=0.0, conf_low=-0.05, conf_high=0.05, p_value
         ({"late_share": 0.6}, "X", "logged after"),
         ({"max_rep_share": 0.6}, "X", "one rep holds 60%"),
         ({"own_share": 0.2}, "A", "20%"),
+        ({"few_events": True}, "D", "so few wins"),
     ],
 )
 def test_each_weakest_link_decides(change, letter, said):

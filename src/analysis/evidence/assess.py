@@ -19,7 +19,7 @@ from analysis.evidence.estimate import (
     with_jackknife,
 )
 from analysis.evidence.grades import Measured
-from analysis.evidence.plan import Plan
+from analysis.evidence.plan import LAG_TERMS, Plan
 from analysis.evidence.sample import Array, Sample, Scope
 from analysis.models.forecast import Gain, recent_mean, rolling_origin, season_terms
 from analysis.models.multiplicity import benjamini_hochberg
@@ -171,5 +171,6 @@ def measured(result: ScopeResult, k: int, *, late_share: float = 0.0) -> Measure
         volume=e.volume,
         elasticity=e.link.estimate * e.volume,
         late_share=late_share,
+        few_events=result.plan.terms < min(LAG_TERMS, result.plan.max_lag),
         is_marker=e.activity in result.plan.markers,
     )

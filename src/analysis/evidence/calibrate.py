@@ -199,10 +199,12 @@ def plant(panel: Panel, plan: Plan, k: int, share: float, seed: list[int]) -> Pa
     return replace(panel, frame=panel.frame.assign(**{plan.outcome: np.where(np.isfinite(y), grown, np.nan)}))
 
 
-def calibrate(panel: Panel, *, shifts: int = 200, seed: int = 0, jobs: int | None = None) -> Calibration:
+def calibrate(
+    panel: Panel, *, shifts: int = 200, planted: int = PLANTED_DRAWS, seed: int = 0, jobs: int | None = None
+) -> Calibration:
     """Measure false claims and power on a panel.
 
-    shifts: rotated copies. jobs: processes, default one per core; the result does not depend on it.
+    shifts: rotated copies. planted: draws for each planted size. jobs: processes, default one per core; the result does not depend on it.
     """
     plan = make_plan(panel, seed=seed)
     units = regime_units(panel, find_breaks(panel, plan.activities))
@@ -212,8 +214,8 @@ def calibrate(panel: Panel, *, shifts: int = 200, seed: int = 0, jobs: int | Non
         return Calibration(0, 0, 0, 0, 0, pd.DataFrame(columns=["share", "found", "draws"]), refused)
     with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool_:
         nulls = list(pool_.map(desk.null_draw, range(shifts), chunksize=8))
-        planted = list(pool_.map(desk.planted_draw, range(PLANTED_DRAWS * len(PLANTED_SHARES)), chunksize=8))
-    found = [[hit for size, hit in planted if size == i] for i in range(len(PLANTED_SHARES))]
+        draws = list(pool_.map(desk.planted_draw, range(planted * len(PLANTED_SHARES)), chunksize=8))
+    found = [[hit for size, hit in draws if size == i] for i in range(len(PLANTED_SHARES))]
     power = pd.DataFrame(
         [(share, sum(hits), len(hits)) for share, hits in zip(PLANTED_SHARES, found, strict=True)],
         columns=["share", "found", "draws"],

@@ -28,6 +28,7 @@ REASONS = {
     "one_out": "it rests on one rep: without that rep the direction turns",
     "clusters": "few reps carry it: as much evidence as {effective:.1f} equal reps",
     "forecast": "it has not yet improved forecasts of weeks it had not seen",
+    "few_events": "there are so few wins that a link this strong is more often luck than not",
     "unclear": "the likely range includes no effect, and only an effect of {mde:.0%} or more would have shown",
     "small": "the likely range rules out an effect worth acting on ({useful:.1%} per extra one a week)",
     "none_but_possible": "the likely range includes no effect, though a useful one is not ruled out",
@@ -42,7 +43,8 @@ class Measured:
     """What a grade may turn on for one activity in one scope; probabilities 0..1, effects on the log scale per one extra.
 
     p_value: cluster-robust t(G-1). p_bootstrap: restricted bootstrap, None where not run. q_value: over all activities.
-    veto_p: adjusted p of each veto, {"placebo": .., "reverse": .., "drift": ..}; small = failed. confounded_p: the same for the scope as a whole. useful: smallest effect
+    veto_p: adjusted p of each veto, {"placebo": .., "reverse": .., "drift": ..}; small = failed. confounded_p: the same for the scope as a whole.
+    few_events: too few wins for the smooth delays, so only the plain average over the window was estimated. useful: smallest effect
     worth acting on. same_sign: revenue agrees with the headline outcome (None where there is one outcome only). veto_p None: they could not be run.
     """
 
@@ -66,6 +68,7 @@ class Measured:
     elasticity: float
     late_share: float = 0.0
     is_marker: bool = False
+    few_events: bool = False
     own_share: float = 1.0
 
 
@@ -141,6 +144,8 @@ def grade(m: Measured, limits: Limits) -> tuple[str, str]:
     """The grade letter and the one sentence that says why, naming the weakest link."""
     if refused := refusal(m, limits):
         return refused
+    if m.few_events and m.q_value <= limits.hint_q:
+        return "D", reason("few_events")
     if not is_claim(m, limits):
         return no_claim(m, limits)
     if doubtful := doubt(m, limits):

@@ -24,7 +24,8 @@ class Sample:
 
     counts: (n, k) activities of the row's own week. terms: (n, k*q) smooth sums over lags 1..L, activity by activity.
     basis: (L, q). controls: (n, c), at present the share of the week worked. outcomes: name -> (n,).
-    keep: rows whose lags and outcome are all known. rep_codes, team_codes, weeks: (n,). refused: why no answer can be given for this scope, or "".
+    keep: rows whose lags and outcome are all known. rep_codes, team_codes, weeks: (n,). n_weeks:
+    periods with usable rows; n_periods: periods with any row. refused: why no answer can be given for this scope, or "".
     """
 
     scope: str
@@ -42,6 +43,7 @@ class Sample:
     team_codes: Array
     weeks: Array
     n_weeks: int
+    n_periods: int
     refused: str = ""
 
     @property
@@ -88,8 +90,8 @@ def scope_refusal(sample: Sample) -> str:
     weeks_needed = max(limits.min_weeks if period == "week" else limits.min_months, 3 * sample.plan.max_lag)
     if sample.n_reps < limits.min_reps:
         return f"{sample.n_reps} reps with usable {period}s; at least {limits.min_reps} are needed to know how sure we are."
-    if sample.n_weeks < weeks_needed:
-        return f"{sample.n_weeks} {period}s of data; at least {weeks_needed} are needed."
+    if sample.n_periods < weeks_needed:
+        return f"{sample.n_periods} {period}s of data; at least {weeks_needed} are needed."
     if sample.plan.outcome == "wins" and (wins := sample.y.sum()) < limits.min_wins:
         return f"{wins:.0f} wins in all; at least {limits.min_wins} are needed."
     if sample.plan.outcome == "wins" and wins < EVENTS_PER_PARAMETER * len(sample.activities):
@@ -141,6 +143,7 @@ def make_sample(
         team_codes=pd.factorize(frame["team_id"])[0],
         weeks=frame["week"].to_numpy(),
         n_weeks=int(frame.loc[keep, "week"].nunique()),
+        n_periods=int(frame["week"].nunique()),
     )
     return replace(sample, refused=scope_refusal(sample))
 
