@@ -72,12 +72,14 @@ def test_every_row_has_status_as_word_and_shape_answer_and_links():
     assert "Demos predict revenue." in row.get_text()
     assert [a["href"] for a in row.find_all("a")] == ["x/report.html", "x/report.pdf"]
     assert [a.get_text() for a in row.find_all("a")] == ["Web page Alpha", "Print (PDF) Alpha"]
-    assert row.svg["aria-label"] == "3 values from 3 to 2; lowest 1, highest 3 (EUR thousand)"
+    assert row.svg["aria-label"] == (
+        "3 values from EUR 3 thousand to EUR 2 thousand; lowest EUR 1 thousand, highest EUR 3 thousand"
+    )
 
 
 def test_sparklines_share_a_scale_that_is_stated():
     html = index.page([entry("A", "watch", trend=(0.0, 10.0)), entry("B", "watch", trend=(0.0, 5.0))])
-    assert "one scale, 0 to 10 EUR thousand" in html
+    assert "one scale, 0 to EUR 10 thousand" in html
     ends = [float(re.search(r'<circle[^>]* cy="([\d.]+)"', str(row.svg)).group(1)) for row in rows(html)]
     assert ends[0] < ends[1]
 

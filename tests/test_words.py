@@ -305,3 +305,11 @@ def test_formulas_are_quoted(text):
 @pytest.mark.parametrize("text", ["", "North", "1-2", "a=b", "e@mail", "'quoted"])
 def test_plain_text_is_not_quoted(text):
     assert words.spreadsheet_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "under 1%"), (1.0, "over 99%"), (0.7, "70%"), (0.995, "over 99%"), (0.01, "1%"), (None, "not known")],
+)
+def test_no_chance_is_said_to_be_none_or_certain(value, shown):
+    assert words.chance(value) == shown

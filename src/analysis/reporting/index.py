@@ -13,7 +13,7 @@ from typing import Any
 from analysis import words
 from analysis.reporting import html
 from analysis.reporting.blocks import MIME, Mark, Summary, status_mark
-from analysis.reporting.figures.spark import spark, spark_alt
+from analysis.reporting.figures.spark import spark, spark_alt, with_unit
 from analysis.reporting.publish import Store
 
 SUMMARY = "summary.json"
@@ -196,5 +196,5 @@ def _scale(entries: Sequence[Entry], high: float, locale: str) -> str:
     units = {e.summary.trend_unit for e in entries if e.summary and e.summary.trend}
     if not units:
         return ""
-    shown = words.compact(high, locale=locale) + (f" {units.pop()}" if len(units) == 1 else "")
+    shown = with_unit(high, units.pop() if len(units) == 1 else "", locale=locale)
     return words.text("index.trend_scale", {"high": shown}, locale=locale)

@@ -15,6 +15,7 @@ from analysis.words.names import (
     outcome_name,
 )
 from analysis.words.numbers import (
+    chance,
     compact,
     count,
     date,
@@ -33,6 +34,7 @@ from analysis.words.numbers import (
 __all__ = [
     "GRADES",
     "capital",
+    "chance",
     "compact",
     "count",
     "date",

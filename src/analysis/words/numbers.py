@@ -115,6 +115,17 @@ def share(value: float | None, *, decimals: int | None = None, locale: str = DEF
     return _minus(format_percent(rounded, format=pattern, locale=locale))
 
 
+def chance(value: float | None, *, locale: str = DEFAULT_LOCALE) -> str:
+    """A probability as whole per cent; never 0 or 100, which no simulation can show: ``under 1%``, ``over 99%``."""
+    if not is_known(value):
+        return text("number.unknown", locale=locale)
+    if value < 0.01:
+        return text("number.under", {"value": share(0.01, locale=locale)}, locale=locale)
+    if value > 0.99:
+        return text("number.over", {"value": share(0.99, locale=locale)}, locale=locale)
+    return share(value, decimals=0, locale=locale)
+
+
 def _percent_pattern(locale: str) -> str:
     from babel import Locale
 

@@ -74,8 +74,10 @@ def _volume_title(rows: list[base.Row], has_need: bool, locale: str) -> str:
 
 
 def _short(rows: list[base.Row]) -> bool:
-    """Whether the first row, the furthest below its need, is below it at all."""
-    return bool(rows) and words.is_known(rows[0]["share"]) and rows[0]["share"] < 0.995
+    """Whether the first row, the furthest below its need, is below it by what the figure shows."""
+    if not rows or not words.is_known(rows[0]["share"]) or rows[0]["share"] >= 1:
+        return False
+    return words.significant(float(rows[0]["actual"])) != words.significant(float(rows[0]["need"]))
 
 
 def _draw_volume(rows: list[base.Row], has_need: bool, locale: str) -> Canvas:
@@ -111,10 +113,10 @@ def _volume_row(
         base.whisker(canvas, axis, y, row["need_low"] / row["need"], row["need_high"] / row["need"], "ink", width=1.6)
     canvas.text(x, y + (-2.5 if has_need else 4.5), _count(row["actual"], locale), bold=True, room=room)
     if has_need:
-        need = (
-            _count(row["need"], locale) if words.is_known(row["need"]) else words.text("number.unknown", locale=locale)
-        )
-        canvas.text(x, y + 12, f"{words.text('figure.need', locale=locale)} {need}", "mute", size=SMALL, room=room)
+        need = words.text("figure.need_unknown", locale=locale)
+        if words.is_known(row["need"]):
+            need = f"{words.text('figure.need', locale=locale)} {_count(row['need'], locale)}"
+        canvas.text(x, y + 12, need, "mute", size=SMALL, room=room)
 
 
 def pipeline(
@@ -166,7 +168,7 @@ def _pipeline_title(rows: list[base.Row], gap: float | None, currency: str | Non
     value = float(rows[0]["value"]) if rows and words.is_known(rows[0]["value"]) else 0.0
     if gap is not None and gap > 0:
         if value >= gap:
-            cover = words.number(words.significant(value / gap), decimals=1, locale=locale)
+            cover = words.number(value / gap, decimals=1, locale=locale)
             return words.text("figure.pipeline_enough", {"cover": cover}, locale=locale)
         cover = words.share(value / gap, decimals=0, locale=locale)
         return words.text("figure.pipeline_short", {"cover": cover}, locale=locale)

@@ -26,6 +26,14 @@ def spark_alt(values: Sequence[float], unit: str = "", *, locale: str = "en") ->
     known = [float(v) for v in values if words.is_known(v)]
     if not known:
         return words.text("number.unknown", locale=locale)
-    first, last, low, high = (words.compact(v, locale=locale) for v in (known[0], known[-1], min(known), max(known)))
+    first, last, low, high = (with_unit(v, unit, locale=locale) for v in (known[0], known[-1], min(known), max(known)))
     said = {"n": len(known), "first": first, "last": last, "low": low, "high": high}
-    return words.text("figure.spark_alt", said, locale=locale) + (f" ({unit})" if unit else "")
+    return words.text("figure.spark_alt", said, locale=locale)
+
+
+def with_unit(value: float, unit: str, *, locale: str = "en") -> str:
+    """``EUR 599K`` for a currency code, ``12 deals`` for another unit."""
+    code, _, rest = unit.partition(" ")
+    if len(code) == 3 and code.isalpha() and code.isupper():
+        return words.money(value, code, short=True, locale=locale) + (f" {rest}" if rest else "")
+    return f"{words.compact(value, locale=locale)} {unit}".rstrip()
