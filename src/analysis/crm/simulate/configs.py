@@ -57,6 +57,11 @@ def stages(spelling: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def coaching(kinds: Iterable[str]) -> str:
+    """The [coaching] section: what a focus may be."""
+    return f"[coaching]\nfocus = [{', '.join(quoted(kind) for kind in kinds)}]\n"
+
+
 def rule(name: str, kind: str, lines: Iterable[str]) -> str:
     """One [[activity]] rule."""
     return "\n".join(["[[activity]]", f'id = "{name}"', f'kind = "{kind}"', *lines]) + "\n"

@@ -27,6 +27,10 @@ class Csv:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the file."""
         if self._writer is not None:
             self._writer.close()
 
@@ -54,6 +58,31 @@ def whole(folder: Path, table: str) -> pd.DataFrame:
     return pd.read_parquet(path, dtype_backend="pyarrow") if path.exists() else pd.DataFrame()
 
 
+def account_ids(contract: Path) -> Any:
+    """Every account that an activity or a deal names."""
+    known: set[str] = set()
+    for name in ("activities", "opportunities"):
+        for rows in batches(contract, name):
+            known |= set(pc.unique(pc.drop_null(rows["account_id"])).to_pylist())
+    return pa.array(sorted(known), pa.string())
+
+
+def created_at(contract: Path) -> pd.Series:
+    """When each deal was created: its first stage change."""
+    parts = [rows.select(["opportunity_id", "changed_at"]).to_pandas() for rows in batches(contract, "stage_changes")]
+    return pd.concat(parts).groupby("opportunity_id")["changed_at"].min()
+
+
+def kinds(contract: Path) -> list[str]:
+    """The kinds of activity the company records."""
+    return sorted({kind for rows in batches(contract, "activities") for kind in pc.unique(rows["kind"]).to_pylist()})
+
+
+def day_before(as_of: str) -> str:
+    """The last day of the data."""
+    return (pd.Timestamp(as_of) - pd.Timedelta(days=1)).date().isoformat()
+
+
 def digits(ids: Any, skip: int = 1) -> Any:
     """The number in contract identifiers such as A0000012, without leading zeros; null stays null."""
     return pc.utf8_ltrim(pc.utf8_slice_codeunits(_text(ids), skip), "0")
@@ -79,13 +108,13 @@ def hubspot_id(series: int, ids: Any, skip: int = 1) -> Any:
 
 def utc(instants: Any) -> Any:
     """Instants as 2026-11-13T09:30:00.000Z."""
-    seconds = pc.cast(_plain(instants), pa.timestamp("s", tz="UTC"), safe=False)
+    seconds = pc.cast(plain(instants), pa.timestamp("s", tz="UTC"), safe=False)
     return pc.strftime(seconds, "%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def day(dates: Any) -> Any:
     """Dates as 2026-11-13."""
-    return pc.strftime(pc.cast(_plain(dates), pa.date32()), "%Y-%m-%d")
+    return pc.strftime(pc.cast(plain(dates), pa.date32()), "%Y-%m-%d")
 
 
 def words(column: Any, spelling: Mapping[str, str]) -> Any:
@@ -122,12 +151,13 @@ def truth(condition: Any) -> Any:
     return pc.cast(pc.fill_null(condition, False), pa.string())
 
 
-def _plain(column: Any) -> Any:
+def plain(column: Any) -> Any:
+    """A pandas column as an arrow one; anything else as it is."""
     return pa.chunked_array([pa.array(column, from_pandas=True)]) if isinstance(column, pd.Series) else column
 
 
 def _text(column: Any) -> Any:
-    return pc.cast(_plain(column), pa.string())
+    return pc.cast(plain(column), pa.string())
 
 
 def team_files(folder: Path, reps_teams: pd.DataFrame, source_ids: list[str]) -> None:

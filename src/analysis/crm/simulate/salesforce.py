@@ -7,29 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.crm.simulate import beside, configs, export
+from analysis.crm.simulate import beside, export, salesforce_config
+from analysis.crm.simulate.deal_owners import passed_on
 from analysis.crm.simulate.export import Csv, batches, constant, day, salesforce_id, truth, utc, where, whole, words
+from analysis.crm.simulate.salesforce_config import DISPOSITIONS, FEEDBACK, LEAD_SOURCES, LEVELS, SOURCES, STAGES, TASKS
 
-TASKS = ("call", "email", "proposal")
-DISPOSITIONS = {
-    "connected": "Connected",
-    "voicemail": "Left Voicemail",
-    "no_answer": "No Answer",
-    "busy": "Busy",
-    "wrong_number": "Wrong Number",
-}
-STAGES = {
-    "qualification": "Prospecting",
-    "discovery": "Needs Analysis",
-    "proposal": "Proposal/Price Quote",
-    "negotiation": "Negotiation/Review",
-    "won": "Closed Won",
-    "lost": "Closed Lost",
-}
-SOURCES = {"inbound": "Web", "outbound": "Prospecting", "partner": "Partner Referral", "referral": "Customer Referral"}
-LEAD_SOURCES = {name: name.capitalize() for name in ("website", "webinar", "event", "content", "partner")}
-FEEDBACK = {"accepted": "Working", "rejected": "Unqualified", "recycled": "Nurture"}
-LEVELS = {"vp_or_above": "VP Operations", "manager": "Purchasing Manager", "user": "Engineer", "unknown": ""}
 QUEUE = "00G000000000001EAA"
 
 
@@ -47,12 +29,13 @@ def write(contract: Path, out: Path, as_of: str) -> None:
     beside.write(contract, folder, user, team)
     teams = whole(contract, "teams")
     export.team_files(out, teams, team(teams["team_id"]).to_pylist())
-    (out / "import.toml").write_text(_configuration(contract, as_of), encoding="utf-8")
+    text = salesforce_config.text(export.kinds(contract), as_of)
+    (out / "import.toml").write_text(text, encoding="utf-8")
 
 
 def user(ids: Any) -> Any:
     """User ids of reps (R...) and managers (M...)."""
-    text = pc.cast(export._plain(ids), pa.string())
+    text = pc.cast(export.plain(ids), pa.string())
     manages = pc.starts_with(text, "M")
     return where(manages, salesforce_id("005", text, lead="9"), salesforce_id("005", text))
 
@@ -60,21 +43,6 @@ def user(ids: Any) -> Any:
 def team(ids: Any) -> Any:
     """UserRole ids of teams."""
     return salesforce_id("00E", ids)
-
-
-def passed_on(reps: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
-    """Deals of people who left, now owned by a colleague: opportunity_id, old, new, on. The history keeps who closed them."""
-    here = reps[reps["left_on"].isna()].groupby("team_id")["rep_id"].min()
-    gone = reps[reps["left_on"].notna()].assign(new=lambda rows: rows["team_id"].map(here)).dropna(subset=["new"])
-    moved = deals.merge(gone[["rep_id", "new", "left_on"]], on="rep_id")
-    return pd.DataFrame(
-        {
-            "opportunity_id": moved["opportunity_id"],
-            "old": moved["rep_id"],
-            "new": moved["new"],
-            "on": pd.to_datetime(moved["left_on"]) + pd.Timedelta(days=3, hours=8),
-        }
-    )
 
 
 def _activities(contract: Path, folder: Path, as_of: str) -> None:
@@ -90,24 +58,16 @@ def _activities(contract: Path, folder: Path, as_of: str) -> None:
             events.append(
                 _common(rows.filter(pc.invert(is_task)), "00U", old) | _event(rows.filter(pc.invert(is_task)))
             )
-        for accounts in _account_ids(contract):
-            for level, title in LEVELS.items():
-                contacts.append(
-                    {
-                        "Id": _contact(accounts, constant(level, accounts)),
-                        "AccountId": salesforce_id("001", accounts),
-                        "Title": constant(title or None, accounts),
-                        "IsDeleted": constant("false", accounts),
-                    }
-                )
-
-
-def _account_ids(contract: Path) -> list[Any]:
-    known: set[str] = set()
-    for name in ("activities", "opportunities"):
-        for rows in batches(contract, name):
-            known |= set(pc.unique(pc.drop_null(rows["account_id"])).to_pylist())
-    return [pa.array(sorted(known), pa.string())]
+        accounts = export.account_ids(contract)
+        for level, title in LEVELS.items():
+            contacts.append(
+                {
+                    "Id": _contact(accounts, constant(level, accounts)),
+                    "AccountId": salesforce_id("001", accounts),
+                    "Title": constant(title or None, accounts),
+                    "IsDeleted": constant("false", accounts),
+                }
+            )
 
 
 def _contact(accounts: Any, levels: Any) -> Any:
@@ -179,7 +139,7 @@ def _event(rows: Any) -> dict[str, Any]:
 
 
 def _opportunities(contract: Path, folder: Path, owners: pd.DataFrame) -> None:
-    created = _created(contract)
+    created = export.created_at(contract)
     now = owners.set_index("opportunity_id")["new"]
     with Csv(folder / "Opportunity.csv") as file:
         for rows in batches(contract, "opportunities"):
@@ -210,12 +170,6 @@ def _opportunities(contract: Path, folder: Path, owners: pd.DataFrame) -> None:
                     "SystemModstamp": utc(ids.map(created)),
                 }
             )
-
-
-def _created(contract: Path) -> pd.Series:
-    """When each deal was created: its first stage change."""
-    parts = [rows.select(["opportunity_id", "changed_at"]).to_pandas() for rows in batches(contract, "stage_changes")]
-    return pd.concat(parts).groupby("opportunity_id")["changed_at"].min()
 
 
 def _histories(contract: Path, folder: Path, owners: pd.DataFrame) -> None:
@@ -369,78 +323,3 @@ def _quotas_and_splits(contract: Path, folder: Path) -> None:
                 "IsDeleted": constant("false", splits),
             }
         )
-
-
-_MONEY = """[money]
-field = "Amount"
-list_field = "List_Amount__c"
-units_field = "Units__c"
-margin_field = "Margin__c"
-won_date = "history"
-credit = "splits"
-[contacts]
-vp_or_above = ["VP%"]
-manager = ["%Manager"]
-user = ["Engineer"]
-"""
-_TASK_RULES = (
-    ("sequence", "email", ('when = [{ field = "Subject", prefix = "[Sequence]" }]', 'automated = "sequence"')),
-    ("bulk", "email", ('when = [{ field = "TaskSubtype", eq = "ListEmail" }]', 'automated = "bulk"')),
-    (
-        "call",
-        "call",
-        (
-            'when = [{ field = "Type", eq = "Call" }]',
-            'meaningful = { all = [{ field = "CallDurationInSeconds", gt = 120 }] }',
-        ),
-    ),
-    (
-        "answer",
-        "email",
-        (
-            'when_all = [{ field = "Type", eq = "Email" }, { field = "Subject", prefix = "Re:" }]',
-            'direction = "in"',
-            'meaningful = { all = [{ field = "Subject", prefix = "Re:" }] }',
-        ),
-    ),
-    (
-        "email",
-        "email",
-        (
-            'when = [{ field = "Type", eq = "Email" }]',
-            'direction = "out"',
-            'meaningful = { all = [{ field = "Subject", prefix = "Re:" }] }',
-            'outcomes = { bounced = { any = [{ field = "Subject", prefix = "Undeliverable:" }] } }',
-        ),
-    ),
-    (
-        "proposal",
-        "proposal",
-        (
-            'when = [{ field = "Type", eq = "Proposal" }]',
-            'meaningful = { all = [{ field = "Type", eq = "Proposal" }] }',
-        ),
-    ),
-)
-
-
-def _configuration(contract: Path, as_of: str) -> str:
-    kinds = sorted({kind for rows in batches(contract, "activities") for kind in pc.unique(rows["kind"]).to_pylist()})
-    canonical = {label: name for name, label in SOURCES.items()}
-    canonical |= {label: "partner" if name == "partner" else "inbound" for name, label in LEAD_SOURCES.items()}
-    feedback = {label: name for name, label in FEEDBACK.items()}
-    last = (pd.Timestamp(as_of) - pd.Timedelta(days=1)).date().isoformat()
-    text = configs.head("salesforce", "api_json", "camel", last, feedback, canonical)
-    text += 'handoff = { history_field = "Owner", from_prefix = "00G" }\n'
-    text += 'qualified = { history_field = "Status", to = ["Qualified"] }\n'
-    text += _MONEY + configs.stages(STAGES)
-    text += f"[coaching]\nfocus = [{', '.join(export.quoted(kind) for kind in kinds)}]\n"
-    for name, kind, lines in _TASK_RULES:
-        text += configs.rule(name, kind, lines)
-    for kind in kinds:
-        if kind not in TASKS:
-            label = kind.replace("_", " ").title()
-            held = 'meaningful = { all = [{ field = "no_show__c", eq = false }] }'
-            when = f'when_all = [{{ field = "Type", eq = {export.quoted(label)} }}]'
-            text += configs.rule(kind, kind, ('when_object = "Event"', when, held))
-    return text
