@@ -115,18 +115,20 @@ class WarmPool:
             home = self.root / "home"
             home.mkdir(exist_ok=True)
             environment = clean_environment(home, _font_cache())
+        log = (self.root / "warm.log").open("wb")
         command = [sys.executable, *(("-s", "-P") if self._clean else ()), "-c", START]
         arguments = [str(theirs.fileno()), str(self.root), "warm" if self._warm else "cold"]
         self._process = subprocess.Popen(
             [*command, *arguments, str(Path(__file__).parents[2])],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if self._clean else None,
-            stderr=subprocess.DEVNULL if self._clean else None,
+            stdout=log,
+            stderr=log,
             pass_fds=[theirs.fileno()],
             env=environment,
             start_new_session=True,
         )
         theirs.close()
+        log.close()
         self._channel, self._ready_by = ours, time.monotonic() + WARM_UP_S
         threading.Thread(target=self._listen, args=(ours, self._process), daemon=True).start()
 
@@ -179,14 +181,31 @@ class WarmPool:
             return any(now > running.sent + running.seconds + GRACE_S for running in self._running.values())
 
     def _lost(self, process: subprocess.Popen) -> None:
-        """The warm process is gone, and its children with it: what was under way is lost, the next job starts anew."""
-        process.wait()
+        """The warm process is gone, and its children with it: what was under way is lost, the next job starts anew.
+
+        One that gave up by itself before it was ready would do so again: then no report can be made at all.
+        """
+        code = process.wait()
+        broken = self._last_words() if self._ready_by and code > 0 and not self._closed else None
         with self._lock:
             if self._process is process:
                 self._process = None
             lost, self._running = list(self._running.values()), {}
         for running in lost:
-            self._settle(running, Ended(None, signal.SIGKILL))
+            if broken is None:
+                self._settle(running, Ended(None, signal.SIGKILL))
+            elif running.job is None:
+                running.future.set_result((None, broken))
+            else:
+                running.future.set_result(Rendered(failure=Failure("broken", broken)))
+
+    def _last_words(self) -> str:
+        try:
+            lines = (self.root / "warm.log").read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            lines = []
+        said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"the process that reports are forked from cannot start: {said}"
 
     def _stop(self) -> None:
         process, self._process = self._process, None

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 BLOCK = "application/vnd.workbench.block+json"  # blocks.MIME, known here without importing pandas
 SHELL = ("analysis.reporting.shell", "analysis.reporting.engine", "papermill", "papermill.execute", "nbformat")
 REPORT = (
-    "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg", "jinja2", "nbconvert", "typst", "analysis.reporting.pack", "analysis.words",
-    "analysis.reporting.team", "analysis.management.coaching", "analysis.management.funnel", "analysis.management.targets",
-    "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index", "analysis.reporting.blocks", "analysis.reporting.figures",
+    "numpy", "pandas", "pandas.core.methods.to_dict", "pandas.core.reshape.reshape", "pyarrow.dataset",
+    "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "IPython.core.logger", "jinja2", "nbconvert", "typst", "analysis.words",
+    "analysis.reporting.pack", "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index",
+    "analysis.reporting.blocks", "analysis.reporting.figures", "analysis.reporting.team",
+    "analysis.management.scorecard", "analysis.management.measures",
 )  # fmt: skip
 
 
