@@ -8,7 +8,8 @@ import pandas as pd
 
 from analysis.crm import Crm
 from analysis.errors import DataError
-from analysis.panel import events, markers, results, roster
+from analysis.panel import events, hindsight, markers, results, roster
+from analysis.panel.grid import Axes, lay, lay_stock, week_number
 from analysis.panel.model import KEYS, NO_CURRENCY, Panel
 
 _FRIDAY = 4
@@ -32,7 +33,7 @@ def build(crm: Crm, *, as_of: date | None = None) -> Panel:
     deals = results.deals(crm, as_of)
     _check_kinds(tally.kinds)
     axes = _axes(ids, tally, deals, as_of)
-    late = results.late(crm, as_of)
+    late = hindsight.late(crm, as_of)
     exists = roster.employed(axes, reps, _first_event(axes, tally, deals))
     teams, team = roster.team_codes(axes, crm, reps)
     layers = _Layers(axes, exists, team, len(teams))
@@ -66,7 +67,7 @@ def build(crm: Crm, *, as_of: date | None = None) -> Panel:
 class _Layers:
     """Measures laid on the grid, cut to the cells that exist, with what fell outside noted."""
 
-    def __init__(self, axes: roster.Axes, exists: np.ndarray, team: np.ndarray, teams: int) -> None:
+    def __init__(self, axes: Axes, exists: np.ndarray, team: np.ndarray, teams: int) -> None:
         self.axes, self.exists, self.team, self.teams = axes, exists, team, teams
         self.notes: list[str] = []
 
@@ -102,28 +103,28 @@ def _check_kinds(kinds: tuple[str, ...]) -> None:
         raise DataError(f"activities.kind {wrong[0]!r} is the name of a panel column; give this kind another name")
 
 
-def _axes(reps: tuple[str, ...], tally: events.Tally, deals: results.Deals, as_of: date | None) -> roster.Axes:
+def _axes(reps: tuple[str, ...], tally: events.Tally, deals: results.Deals, as_of: date | None) -> Axes:
     if tally.weeks is None:
         until = f" until {as_of}" if as_of else ""
         raise DataError(f"no activity{until} is done and by a human, so there is no panel; check status and origin")
     first, last = tally.weeks
     if deals.last_day is not None:
-        last = max(last, int(events.week_number(np.array([deals.last_day], dtype="datetime64[D]"))[0]))
+        last = max(last, int(week_number(np.array([deals.last_day], dtype="datetime64[D]"))[0]))
     last = min(last, last_complete_week(last, tally, deals, as_of))
     if last < first:
         raise DataError("the data hold no complete week of activity (Monday to Friday), so there is no panel")
-    return roster.Axes(reps, first, last - first + 1)
+    return Axes(reps, first, last - first + 1)
 
 
 def last_complete_week(last: int, tally: events.Tally, deals: results.Deals, as_of: date | None) -> int:
     """Number of the last week the data cover whole."""
     if as_of is not None:
-        return int(events.week_number(np.array([as_of + timedelta(days=1)], dtype="datetime64[D]"))[0]) - 1
+        return int(week_number(np.array([as_of + timedelta(days=1)], dtype="datetime64[D]"))[0]) - 1
     days = [day for day in (tally.last_day, deals.last_day) if day is not None]
     return last if not days or max(days).weekday() >= _FRIDAY else last - 1
 
 
-def _first_event(axes: roster.Axes, tally: events.Tally, deals: results.Deals) -> np.ndarray:
+def _first_event(axes: Axes, tally: events.Tally, deals: results.Deals) -> np.ndarray:
     first = np.full(len(axes.reps), axes.first_week + axes.weeks)
     for (measure, _, week), values in tally.cells.items():
         if measure == events.COUNT:
@@ -143,7 +144,7 @@ def _counts(layers: _Layers, tally: events.Tally, late: pd.DataFrame | None) -> 
         known = layers.known(grids[events.COUNT])
         if late is not None:
             rows = late[late["kind"] == kind]
-            after = {name: results.lay(layers.axes, rows, name)[0] for name in ("late", "meaningful", "senior")}
+            after = {name: lay(layers.axes, rows, name)[0] for name in ("late", "meaningful", "senior")}
             described[f"{kind}__late"] = np.where(known, after["late"][layers.exists], np.nan)
             grids[events.COUNT] = grids[events.COUNT] - after["late"]
             grids[events.MEANINGFUL] = grids[events.MEANINGFUL] - after["meaningful"]
@@ -169,8 +170,8 @@ def _outcomes(layers: _Layers, deals: results.Deals) -> dict[str, np.ndarray]:
     before = week < (deals.first_week if deals.first_week is not None else np.inf)
     found = {}
     for name in deals.closed.columns.drop(["rep_id", "week"]):
-        grid, _ = results.lay(layers.axes, deals.closed, name)
-        found[name] = np.where(before, np.nan, layers.cut(grid, name))
+        laid, _ = lay(layers.axes, deals.closed, name)
+        found[name] = np.where(before, np.nan, layers.cut(laid, name))
     return found
 
 
@@ -186,13 +187,13 @@ def _effort(layers: _Layers, tally: events.Tally, crm: Crm) -> dict[str, np.ndar
 
 
 def _pipeline(layers: _Layers, deals: results.Deals) -> dict[str, np.ndarray]:
-    created, _ = results.lay(layers.axes, deals.created, "new_opportunities")
+    created, _ = lay(layers.axes, deals.created, "new_opportunities")
     found = {"new_opportunities": created[layers.exists]}
     for name, changes in (("pipeline_open", deals.pipeline), ("pipeline_factored", deals.factored)):
         if changes is None:
             found[name] = np.full(int(layers.exists.sum()), np.nan)
         else:
-            found[name] = results.lay_stock(layers.axes, changes)[layers.exists]
+            found[name] = lay_stock(layers.axes, changes)[layers.exists]
     return found
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.calendars import monday_of_days
 from analysis.errors import DataError
 from analysis.panel.distinct import DistinctAccounts, text_hashes
 
@@ -71,16 +70,6 @@ class _Batch:
     meaningful: tuple[np.ndarray, np.ndarray] | None
     senior: tuple[np.ndarray, np.ndarray] | None
     account: tuple[np.ndarray, np.ndarray] | None  # hash, known
-
-
-def week_number(days: np.ndarray) -> np.ndarray:
-    """Number of the week of each date (int64)."""
-    return (monday_of_days(days).astype(np.int64) + 3) // 7
-
-
-def monday_of_number(number: int | np.ndarray) -> Any:
-    """The Monday (datetime64[D]) of a week number."""
-    return np.datetime64("1969-12-29", "D") + np.asarray(number) * 7
 
 
 def count(files: Sequence[Path], reps: Sequence[str], as_of: date | None = None) -> Tally:

@@ -8,6 +8,7 @@ records mostly sit on deals in such a stage on that day (proposals, contracts) i
 from datetime import date
 
 from analysis.crm import Crm, sql
+from analysis.panel.hindsight import effort
 
 WIN_LIFT = 1.25  # a stage is advanced from this multiple of the overall win rate on
 MIN_CLOSED = 50  # closed deals below which no stage is judged
@@ -21,31 +22,32 @@ def advanced_share(crm: Crm, as_of: date | None) -> dict[str, float]:
     if not crm.has("stage_changes") or "opportunity_id" not in crm.columns("activities"):
         return {}
     until = f"DATE '{as_of or date.max}'"
-    held = crm.columns("activities")
-    human = "".join(
-        f" AND coalesce(a.{name}, {sql.text(word)}) = {sql.text(word)}"
-        for name, word in (("status", "done"), ("origin", "human"))
-        if name in held
-    )
     with sql.connection() as database:
         for name in ("activities", "opportunities", "stage_changes"):
             database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({sql.paths(crm.files(name))})")
-        rows = database.execute(
-            f"WITH closed AS (SELECT opportunity_id, status = 'won' AS won FROM opportunities "
-            f"WHERE status <> 'open' AND closed_on <= {until}), "
-            "reached AS (SELECT DISTINCT opportunity_id, to_stage FROM stage_changes), "
-            "lift AS (SELECT to_stage, avg(won::INT) AS rate, count(*) AS n FROM reached JOIN closed USING (opportunity_id) "
-            "GROUP BY ALL), "
-            f"advanced AS (SELECT to_stage FROM lift WHERE n >= {MIN_CLOSED} AND rate < 1 "
-            f"AND rate >= {WIN_LIFT} * (SELECT avg(won::INT) FROM closed)), "
-            f"done AS (SELECT a.kind, a.opportunity_id, a.occurred_on FROM activities a WHERE a.occurred_on <= {until}{human}), "
-            "linked AS (SELECT row_number() OVER () AS i, kind, opportunity_id, "
-            "CAST(occurred_on + 1 AS TIMESTAMP) AS day_end FROM done WHERE opportunity_id IS NOT NULL), "
-            "moves AS (SELECT opportunity_id, CAST(changed_at AT TIME ZONE 'UTC' AS TIMESTAMP) AS at, to_stage "
-            "FROM stage_changes), "
-            "held AS (SELECT l.kind, m.to_stage FROM linked l ASOF JOIN moves m "
-            "ON l.opportunity_id = m.opportunity_id AND l.day_end > m.at) "
-            "SELECT kind, count(*) AS n, (SELECT count(*) FROM held h WHERE h.kind = d.kind "
-            "AND h.to_stage IN (SELECT to_stage FROM advanced)) FROM done d GROUP BY kind ORDER BY kind"
-        ).fetchall()
-    return {kind: late / n for kind, n, late in rows}
+        rows = database.execute(f"""
+            WITH closed AS (
+                SELECT opportunity_id, status = 'won' AS won FROM opportunities
+                WHERE status <> 'open' AND closed_on <= {until}
+            ), reached AS (
+                SELECT DISTINCT opportunity_id, to_stage FROM stage_changes
+            ), advanced AS (
+                SELECT to_stage FROM reached JOIN closed USING (opportunity_id) GROUP BY to_stage
+                HAVING count(*) >= {MIN_CLOSED} AND avg(won::INT) < 1
+                AND avg(won::INT) >= {WIN_LIFT} * (SELECT avg(won::INT) FROM closed)
+            ), spells AS (
+                SELECT opportunity_id, to_stage, changed_at AS begins,
+                    lead(changed_at) OVER (PARTITION BY opportunity_id ORDER BY changed_at) AS ends FROM stage_changes
+            ), held AS (
+                SELECT * FROM spells WHERE to_stage IN (SELECT to_stage FROM advanced)
+            ), done AS (
+                SELECT a.kind, a.opportunity_id, CAST(a.occurred_on + 1 AS TIMESTAMPTZ) AS day_end
+                FROM activities a WHERE a.occurred_on <= {until} AND {effort(crm)}
+            ), marked AS (
+                SELECT d.kind, count(*) AS n FROM done d JOIN held h ON d.opportunity_id = h.opportunity_id
+                AND d.day_end > h.begins AND (h.ends IS NULL OR d.day_end <= h.ends) GROUP BY d.kind
+            )
+            SELECT t.kind, t.n, coalesce(m.n, 0) FROM (SELECT kind, count(*) AS n FROM done GROUP BY kind) t
+            LEFT JOIN marked m USING (kind) ORDER BY t.kind
+        """).fetchall()
+    return {kind: marked / n for kind, n, marked in rows}

@@ -1,38 +1,13 @@
 """Who was there when: the weeks of each rep, the team of each week, and the share of each week worked."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from analysis.calendars import WORKING_DAYS
 from analysis.crm import Crm
-from analysis.panel.events import monday_of_number, week_number
+from analysis.panel.grid import Axes, week_number
 
 _WEDNESDAY = 2  # a rep who moves in mid-week belongs to the team of most of its working days
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The grid every measure is laid on: reps (sorted ids) x weeks (numbers first_week, first_week + 1, ...)."""
-
-    reps: tuple[str, ...]
-    first_week: int
-    weeks: int
-
-    @property
-    def mondays(self) -> np.ndarray:
-        """The Monday of every week, datetime64[D]."""
-        return monday_of_number(np.arange(self.first_week, self.first_week + self.weeks))
-
-    def places(self, rep_ids: pd.Series) -> np.ndarray:
-        """The row of each rep; -1 for a rep not on the grid."""
-        return pd.Index(self.reps, dtype="str").get_indexer(pd.Index(rep_ids))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(reps, weeks)."""
-        return len(self.reps), self.weeks
 
 
 def days(values: pd.Series) -> np.ndarray:
