@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.crm.importers.defects import BITS, bit, meaning
+from analysis.crm.importers.defects import bit, decode, meaning
 from analysis.crm.importers.job import Job
 from analysis.crm.importers.landing import Staged
 from analysis.crm.importers.rules import name as quoted
@@ -38,7 +38,13 @@ def account(job: Job) -> list[dict[str, Any]]:
     found = []
     for staged in job.staged.values():
         fates = {"kept": 0, "fixed": 0, "quarantined": 0, "dropped": 0} | fates_of(job, staged)
-        entry = {"object": staged.object.name, "table": table_of(staged), "read": staged.rows, **fates, "files": staged.files}
+        entry = {
+            "object": staged.object.name,
+            "table": table_of(staged),
+            "read": staged.rows,
+            **fates,
+            "files": staged.files,
+        }
         if staged.rows != sum(fates.values()):
             raise AssertionError(f"{staged.object.name}: {staged.rows:,} rows read, but {fates}")
         found.append(entry)
@@ -55,7 +61,9 @@ def fates_of(job: Job, staged: Staged) -> dict[str, int]:
     """Rows by fate; rows of labels and links are kept unless their loader marked them as gone."""
     home = HOMES.get(staged.object.role)
     if home:
-        return dict(job.rows(f"SELECT {FATE}, count(*) FROM {home[0]} WHERE _src = {quote(staged.object.name)} GROUP BY 1"))  # noqa: S608
+        return dict(
+            job.rows(f"SELECT {FATE}, count(*) FROM {home[0]} WHERE _src = {quote(staged.object.name)} GROUP BY 1")
+        )  # noqa: S608
     table = quoted("x_" + staged.object.name)
     if not job.one(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {quote('x_' + staged.object.name)}"):
         return {"kept": staged.rows}
@@ -74,9 +82,17 @@ def note_masks(job: Job) -> None:
             "dropped": ("_d", "true"),
         }
         for action, (column, where) in tests.items():
-            counts = ", ".join(f"count_if({column} & {bit(code)} <> 0)" for code in BITS)
-            for code, rows in zip(BITS, job.rows(f"SELECT {counts} FROM {work} WHERE {where}")[0], strict=True):  # noqa: S608
+            codes = codes_in(job, work, column)
+            if not codes:
+                continue
+            counts = ", ".join(f"n_if({column} & {bit(code)} <> 0)" for code in codes)
+            for code, rows in zip(codes, job.rows(f"SELECT {counts} FROM {work} WHERE {where}")[0], strict=True):  # noqa: S608
                 job.ledger.note(code, table, action, rows)
+
+
+def codes_in(job: Job, work: str, column: str) -> list[str]:
+    """The codes that occur in a table's mask."""
+    return decode(int(job.one(f"SELECT coalesce(bit_or({column}), 0) FROM {work}")))  # noqa: S608
 
 
 def quarantine_sql(job: Job) -> str:
@@ -86,11 +102,14 @@ def quarantine_sql(job: Job) -> str:
         home = HOMES.get(staged.object.role)
         if home is None:
             continue
-        codes = " ".join(f"WHEN w._q & {bit(code)} <> 0 THEN {quote(code)}" for code in BITS)
-        reasons = ", ".join(f"CASE WHEN w._q & {bit(code)} <> 0 THEN {quote(meaning(code))} END" for code in BITS)
+        present = codes_in(job, home[0], "_q")
+        if not present:
+            continue
+        codes = " ".join(f"WHEN w._q & {bit(code)} <> 0 THEN {quote(code)}" for code in present)
+        reasons = ", ".join(f"CASE WHEN w._q & {bit(code)} <> 0 THEN {quote(meaning(code))} END" for code in present)
         files = " ".join(f"WHEN {n} THEN {quote(f['file'])}" for n, f in enumerate(staged.files))
         selects.append(
-            f"SELECT {quote(home[1])} AS \"table\", CASE s._file {files} END AS file, s._line AS row, CAST(w.{home[2]} AS VARCHAR) AS source_id, "  # noqa: S608
+            f'SELECT {quote(home[1])} AS "table", CASE s._file {files} END AS file, s._line AS row, CAST(w.{home[2]} AS VARCHAR) AS source_id, '  # noqa: S608
             f"CASE {codes} END AS code, concat_ws('; ', {reasons}) AS reason FROM {home[0]} w JOIN {quoted(staged.table)} s USING (_row) "
             f"WHERE w._src = {quote(staged.object.name)} AND w._d = 0 AND w._q <> 0"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from analysis.crm.importers import clock
 from analysis.crm.importers.config import Outcome
 from analysis.crm.importers.defects import mask
-from analysis.crm.importers.job import Job, drops, odd_sql, sentinel_rows_sql, stamps
+from analysis.crm.importers.job import Job, drops, odd_sql, sentinel_rows_sql, stamps, value_sql
 from analysis.crm.importers.landing import Staged
 from analysis.crm.importers.mappings import LABELS
 from analysis.crm.importers.rules import Rule, choose_sql, quote, scaled, seconds_from_text, test_sql
@@ -45,16 +45,19 @@ def numbered_rules(job: Job) -> dict[int, tuple[str | None, Rule]]:
 def object_sql(job: Job, staged: Staged, rules: dict[int, tuple[str | None, Rule]]) -> str:
     """The object's rows with canonical texts, the person, and what the first matching rule says."""
     o, column = staged.object, staged.column
-    texts = ", ".join(f"{o.sql(v, column)}::VARCHAR AS {quoted(v)}" for v in TEXTS)
-    flags = ", ".join(f"coalesce(({o.sql(v, column)})::BOOLEAN, false) AS {quoted(v)}" for v in FLAGS if v != "is_meaningful")
+    texts = ", ".join(f"{value_sql(job, staged, v)}::VARCHAR AS {quoted(v)}" for v in TEXTS)
+    texts += f", {o.sql('rep', column)}::VARCHAR AS rep_typed"
+    flags = ", ".join(
+        f"coalesce(({o.sql(v, column)})::BOOLEAN, false) AS {quoted(v)}" for v in FLAGS if v != "is_meaningful"
+    )
     flags += f", ({o.sql('is_meaningful', column)})::BOOLEAN AS is_meaningful"
     key = job.id_sql(o.sql("rep", column))
     inner = (
-        f"SELECT s.*, x._d, p.rep_id, p.team_id, p.tz, p.excluded, p.held, {choose_by_team(rules, o.name, column)} AS rule_no "  # noqa: S608
+        f"SELECT s.*, x._d, p.rep_id AS _rep, p.team_id AS _team, p.tz AS _tz, p.excluded AS _excluded, p.held AS _held, {choose_by_team(rules, o.name, column)} AS _rule "  # noqa: S608
         f"FROM {quoted(staged.table)} s JOIN {quoted('x_' + o.name)} x USING (_row) LEFT JOIN person p ON p.user_key = {key}"
     )
     return (
-        f"SELECT {quote(o.name)} AS _src, s._row, s._d, s.rep_id, s.team_id, s.tz, s.excluded, s.held, s.rule_no, {texts}, {flags}, "  # noqa: S608
+        f"SELECT {quote(o.name)} AS _src, s._row, s._d, s._rep AS rep_id, s._team AS team_id, s._tz AS tz, s._excluded AS excluded, s._held AS held, s._rule AS rule_no, {texts}, {flags}, "  # noqa: S608
         f"{by_rule(rules, lambda r: meaningful_sql(r, column), 'BOOLEAN')} AS ruled_meaningful, "
         f"{by_rule(rules, lambda r: meaningful_sql(scaled(r, 0.5), column), 'BOOLEAN')} AS meaningful_half, "
         f"{by_rule(rules, lambda r: meaningful_sql(scaled(r, 2.0), column), 'BOOLEAN')} AS meaningful_double, "
@@ -65,7 +68,7 @@ def object_sql(job: Job, staged: Staged, rules: dict[int, tuple[str | None, Rule
 
 def empty_sql() -> str:
     """The shape of `a0` with no rows, for an export without activities."""
-    texts = ", ".join(f"''::VARCHAR AS {quoted(v)}" for v in TEXTS)
+    texts = ", ".join(f"''::VARCHAR AS {quoted(v)}" for v in (*TEXTS, "rep_typed"))
     flags = ", ".join(f"false AS {quoted(v)}" for v in FLAGS)
     return (
         f"SELECT '' AS _src, 0::BIGINT AS _row, 0::BIGINT AS _d, '' AS rep_id, '' AS team_id, '' AS tz, false AS excluded, false AS held, "
@@ -89,7 +92,7 @@ def choose_by_team(rules: dict[int, tuple[str | None, Rule]], object_name: str, 
 def by_rule(rules: dict[int, tuple[str | None, Rule]], sql_of: object, kind: str) -> str:
     """CASE over the rule's number of a per-rule expression; NULL where no rule has one."""
     cases = [f"WHEN {n} THEN {sql}" for n, (_, rule) in rules.items() if (sql := sql_of(rule)) is not None]  # type: ignore[operator]
-    return f"CAST(CASE s.rule_no {' '.join(cases)} END AS {kind})" if cases else f"CAST(NULL AS {kind})"
+    return f"CAST(CASE s._rule {' '.join(cases)} END AS {kind})" if cases else f"CAST(NULL AS {kind})"
 
 
 def meaningful_sql(rule: Rule, column: object) -> str | None:
@@ -120,11 +123,16 @@ def add_links(job: Job) -> None:
             f"WHERE {activity} IS NOT NULL AND NOT coalesce(yes({column('_fivetran_deleted')}), false) GROUP BY 1",
         )
         several = job.count("_links", "n > 1")
-        job.ledger.warn("D19", "activities", several, f"{several:,} activities have several {what} links; the first was kept, no row doubled.")
+        job.ledger.warn(
+            "D19",
+            "activities",
+            several,
+            f"{several:,} activities have several {what} links; the first was kept, no row doubled.",
+        )
         job.make(
             "a0_linked",
             f"SELECT a.* REPLACE (coalesce(a.{what}, l.target) AS {what}, a.linked OR l.target IS NOT NULL AS linked) "  # noqa: S608
-            f"FROM a0 a LEFT JOIN _links l ON l.activity = {job.id_sql('a.id')}",
+            f"FROM a0 a LEFT JOIN _links l ON l.activity = a.id",
             like="a0",
             what="activities",
         )
@@ -136,13 +144,15 @@ def add_base(job: Job) -> None:
     staged = job.objects("engagement_base")[0]
     o, column = staged.object, staged.column
     values = ", ".join(f"max({o.sql(v, column)}) AS {v}" for v in ("rep", "clock", "created"))
-    job.make("_base", f"SELECT {job.id_sql(o.sql('id', column))} AS id, {values} FROM {quoted(staged.table)} s GROUP BY 1")  # noqa: S608
+    job.make(
+        "_base", f"SELECT {job.id_sql(o.sql('id', column))} AS id, {values} FROM {quoted(staged.table)} s GROUP BY 1"
+    )  # noqa: S608
     job.make(
         "a0_based",
         "SELECT a.* REPLACE (coalesce(a.rep, b.rep) AS rep, coalesce(a.clock, b.clock) AS clock, coalesce(a.created, b.created) AS created, "
         "coalesce(a.rep_id, p.rep_id) AS rep_id, coalesce(a.team_id, p.team_id) AS team_id, coalesce(a.tz, p.tz) AS tz, "
         "coalesce(a.excluded, p.excluded) AS excluded, coalesce(a.held, p.held) AS held) "
-        f"FROM a0 a LEFT JOIN _base b ON b.id = {job.id_sql('a.id')} LEFT JOIN person p ON p.user_key = {job.id_sql('b.rep')}",
+        f"FROM a0 a LEFT JOIN _base b ON b.id = a.id LEFT JOIN person p ON p.user_key = b.rep",
         like="a0",
         what="activities",
     )
@@ -168,14 +178,17 @@ def parse(job: Job) -> None:
         f"coalesce({clock.is_day_sql('clock')} AND {whole_days_sql(job)}, false) AS day_only FROM a0_timed)",
     )
     fixes = mask(
-        ("D01", f"moment IS NULL AND (regexp_full_match(day, '{clock.FORMS['midnight']}') OR (day_only AND length(clock) > 10))"),
+        (
+            "D01",
+            f"moment IS NULL AND (regexp_full_match(day, '{clock.FORMS['midnight']}') OR (day_only AND length(clock) > 10))",
+        ),
         ("D02", " OR ".join(odd_sql(job, v) for v in ("clock", "day", "due_at"))),
         ("D04", " OR ".join(sentinel_rows_sql(v) for v in ("clock", "day"))),
         ("D06", f"{unit_sql(job)} = 'ms' AND duration IS NOT NULL"),
         ("D07", f"{unit_sql(job)} LIKE '%:%' AND duration LIKE '%:%'"),
         ("D08", "duration IS NULL AND text_seconds IS NOT NULL"),
         ("D25", "coalesce(late, false)"),
-        ("D31", f"coalesce(rep <> {job.id_sql('rep')}, false)"),
+        ("D31", "coalesce(rep <> rep_typed, false)"),
     )
     job.make(
         "a1",
@@ -244,14 +257,18 @@ def check_durations(job: Job) -> None:
         return
     for src, example, clocks, median in job.rows(
         "SELECT _src, min(duration) FILTER (duration LIKE '%:%' AND NOT duration LIKE '%:%:%'), "
-        "count_if(duration LIKE '%:%' AND NOT duration LIKE '%:%:%'), median(try_cast(duration AS DOUBLE)) "
+        "n_if(duration LIKE '%:%' AND NOT duration LIKE '%:%:%'), median(try_cast(duration AS DOUBLE)) "
         "FROM a0 WHERE unit = 'ask' GROUP BY 1 ORDER BY 1"
     ):
         file = job.staged[src].files[0]["file"]
         if clocks:
-            job.ledger.refuse("D07", f'{file}: duration "{example[:12]}" in {clocks:,} rows: say mm:ss or hh:mm in units.duration.')
+            job.ledger.refuse(
+                "D07", f'{file}: duration "{example[:12]}" in {clocks:,} rows: say mm:ss or hh:mm in units.duration.'
+            )
         if median is not None and median > 4 * 3600:
-            job.ledger.refuse("D06", f"{file}: durations look like milliseconds (median {median:,.0f}). Set units.duration.")
+            job.ledger.refuse(
+                "D06", f"{file}: durations look like milliseconds (median {median:,.0f}). Set units.duration."
+            )
 
 
 def label_sql(job: Job) -> str:

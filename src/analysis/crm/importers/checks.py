@@ -43,7 +43,10 @@ def unclassified(job: Job) -> None:
     job.details["unclassified_share"] = rows / total if total else 0.0
     if total and rows / total > allowed:
         by_object = ", ".join(
-            f"{src} {n:,}" for src, n in job.rows(f"SELECT _src, count(*) FROM w_activities WHERE {LIVE} AND rule_no IS NULL GROUP BY 1 ORDER BY 2 DESC, 1")  # noqa: S608
+            f"{src} {n:,}"
+            for src, n in job.rows(
+                f"SELECT _src, count(*) FROM w_activities WHERE {LIVE} AND rule_no IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+            )  # noqa: S608
         )
         job.ledger.refuse(
             "D12", f"{rows:,} of {total:,} activities ({rows / total:.0%}) match no [[activity]] rule ({by_object}); "
@@ -64,7 +67,9 @@ def unknown_reps(job: Job) -> None:
 def integration_user(job: Job) -> None:
     """D30: one account that performs most of everything is no rep."""
     allowed = {u.lower() for u in job.config.base.people.allow_integration_users}
-    found = job.rows(f"SELECT rep_id, min(rep_raw), count(*) FROM w_activities WHERE {GOOD} AND origin = 'human' GROUP BY 1 ORDER BY 3 DESC, 1")  # noqa: S608
+    found = job.rows(
+        f"SELECT rep_id, min(rep_raw), count(*) FROM w_activities WHERE {GOOD} AND origin = 'human' GROUP BY 1 ORDER BY 3 DESC, 1"
+    )  # noqa: S608
     total = sum(n for _, _, n in found)
     if len(found) < INTEGRATION_MIN_REPS or total < INTEGRATION_MIN_ROWS:
         return
@@ -81,14 +86,19 @@ def archived(job: Job) -> None:
         return
     edge = job.as_of - dt.timedelta(days=ARCHIVE_DAYS)
     earlier_deals = job.count("w_opportunities", f"{LIVE} AND created_on < DATE '{edge}' - 30")
-    earlier, total = job.count("w_activities", f"{LIVE} AND occurred_on < DATE '{edge}'"), job.count("w_activities", LIVE)
+    earlier, total = (
+        job.count("w_activities", f"{LIVE} AND occurred_on < DATE '{edge}'"),
+        job.count("w_activities", LIVE),
+    )
     if not earlier_deals or earlier or not total:
         return
     text = f"history before {edge:%Y-%m} looks archived: {earlier_deals:,} deals are older, no activity is. "
     if answer == "unknown":
         job.ledger.refuse("D21", text + "Export again with queryAll, or set source.includes_archived.")
     else:
-        job.ledger.warn("D21", "activities", earlier_deals, text + "The configuration says so; nothing before it can be analysed.")
+        job.ledger.warn(
+            "D21", "activities", earlier_deals, text + "The configuration says so; nothing before it can be analysed."
+        )
 
 
 def moved_deals(job: Job) -> None:
@@ -110,7 +120,9 @@ def moved_deals(job: Job) -> None:
     if job.config.base.money.credit == "owner_now":
         job.ledger.warn("D35", "opportunities", moved, text + "The configuration credits today's owner all the same.")
     else:
-        job.ledger.refuse("D35", text + 'Export the field history of the owner, give splits, or set money.credit = "owner_now".')
+        job.ledger.refuse(
+            "D35", text + 'Export the field history of the owner, give splits, or set money.credit = "owner_now".'
+        )
 
 
 def teams_of_today(job: Job) -> None:
@@ -155,9 +167,20 @@ def talk_time(job: Job) -> bool:
     """D09: whether talk time is known for enough calls."""
     calls = job.count("w_activities", calls_where())
     known = job.count("w_activities", f"{calls_where()} AND duration_s IS NOT NULL")
-    job.ledger.note("D09", "activities", "fixed", calls - known, f"{calls - known:,} calls without a recorded length stay null, not zero")
+    job.ledger.note(
+        "D09",
+        "activities",
+        "fixed",
+        calls - known,
+        f"{calls - known:,} calls without a recorded length stay null, not zero",
+    )
     if calls and known / calls < TALK_TIME_COVERAGE:
-        job.ledger.disable("D09", "talk time", calls - known, f"talk time known for {known / calls:.0%} of calls; below {TALK_TIME_COVERAGE:.0%} it is not reported.")
+        job.ledger.disable(
+            "D09",
+            "talk time",
+            calls - known,
+            f"talk time known for {known / calls:.0%} of calls; below {TALK_TIME_COVERAGE:.0%} it is not reported.",
+        )
         return False
     return True
 
@@ -168,10 +191,17 @@ def connect_rate(job: Job) -> bool:
     known = job.count("w_activities", f"{calls_where()} AND outcome IS NOT NULL")
     field_filled = job.count("w_activities", f"{calls_where()} AND has_outcome")
     if calls and not known:
-        job.ledger.disable("D11", "connect rate", calls, f"connect rate cannot be computed: the outcome is empty in {calls:,} of {calls:,} calls and no rule gives one.")
+        job.ledger.disable(
+            "D11",
+            "connect rate",
+            calls,
+            f"connect rate cannot be computed: the outcome is empty in {calls:,} of {calls:,} calls and no rule gives one.",
+        )
         return job.count("w_activities", f"{GOOD} AND outcome IS NOT NULL") > 0
     if calls and not field_filled:
-        job.ledger.note("D11", "activities", "fixed", known, "the outcome field is empty throughout; outcomes come from the rules")
+        job.ledger.note(
+            "D11", "activities", "fixed", known, "the outcome field is empty throughout; outcomes come from the rules"
+        )
     return True
 
 
@@ -181,13 +211,18 @@ def meetings(job: Job) -> None:
     total = job.count("w_activities", where)
     unknown = job.count("w_activities", f"{where} AND (outcome IS NULL OR outcome = 'unknown')")
     if total and unknown / total > MEETING_UNKNOWN:
-        job.ledger.disable("D16", "held meetings", unknown, f"the outcome of {unknown:,} of {total:,} meetings ({unknown / total:.0%}) is not known.")
+        job.ledger.disable(
+            "D16",
+            "held meetings",
+            unknown,
+            f"the outcome of {unknown:,} of {total:,} meetings ({unknown / total:.0%}) is not known.",
+        )
 
 
 def emails(job: Job) -> None:
     """D22: reps who call but never write: their e-mail is kept elsewhere and is missing, not zero."""
     found = job.rows(
-        f"SELECT count_if(kind LIKE '%call%') AS calls, count_if(kind LIKE '%email%') AS emails FROM w_activities WHERE {GOOD} AND status = 'done' GROUP BY rep_id"  # noqa: S608
+        f"SELECT n_if(kind LIKE '%call%') AS calls, n_if(kind LIKE '%email%') AS emails FROM w_activities WHERE {GOOD} AND status = 'done' GROUP BY rep_id"  # noqa: S608
     )
     callers = [(calls, written) for calls, written in found if calls >= EMAIL_MIN_CALLS]
     silent = sum(1 for _, written in callers if not written)
@@ -203,35 +238,71 @@ def orphans(job: Job) -> None:
     total = job.count("w_activities", GOOD)
     rows = job.count("w_activities", f"{GOOD} AND NOT linked")
     if total and rows / total > ORPHAN_WARNING:
-        job.ledger.warn("D27", "activities", rows, f"{rows:,} of {total:,} activities ({rows / total:.0%}) are linked to nobody; they count in rep totals only.")
+        job.ledger.warn(
+            "D27",
+            "activities",
+            rows,
+            f"{rows:,} of {total:,} activities ({rows / total:.0%}) are linked to nobody; they count in rep totals only.",
+        )
 
 
 def typed_dates(job: Job) -> None:
     """D37: closing dates taken from the typed field."""
     rows = job.count("w_opportunities", f"{GOOD} AND status <> 'open' AND recorded IS NULL")
-    ends = job.count("w_opportunities", f"{GOOD} AND status = 'won' AND recorded IS NULL AND (closed_on = last_day(closed_on) OR (month(closed_on) = 1 AND day(closed_on) = 1))")
-    job.ledger.warn("D37", "opportunities", rows, f"{rows:,} closing dates are as typed, {ends:,} of the won ones on the last day of a month or on 1 January.")
+    ends = job.count(
+        "w_opportunities",
+        f"{GOOD} AND status = 'won' AND recorded IS NULL AND (closed_on = last_day(closed_on) OR (month(closed_on) = 1 AND day(closed_on) = 1))",
+    )
+    job.ledger.warn(
+        "D37",
+        "opportunities",
+        rows,
+        f"{rows:,} closing dates are as typed, {ends:,} of the won ones on the last day of a month or on 1 January.",
+    )
 
 
 def conflicts(job: Job) -> None:
     """D12: rows whose two kind fields disagree, in a table of the values the rules name."""
-    words = {str(v).lower() for _, rule in job.details["rules"].values() for c in rule.conditions() for v in (*(c.in_ or ()), *((c.eq,) if isinstance(c.eq, str) else ()))}
+    words = {
+        str(v).lower()
+        for _, rule in job.details["rules"].values()
+        for c in rule.conditions()
+        for v in (*(c.in_ or ()), *((c.eq,) if isinstance(c.eq, str) else ()))
+    }
     listed = ", ".join(quote(w) for w in sorted(words)) or "''"
-    shown = {c: f"CASE WHEN {c} IS NULL THEN '(empty)' WHEN lower({c}) IN ({listed}) THEN {c} ELSE '(other)' END" for c in ("kind_a", "kind_b")}
+    shown = {
+        c: f"CASE WHEN {c} IS NULL THEN '(empty)' WHEN lower({c}) IN ({listed}) THEN {c} ELSE '(other)' END"
+        for c in ("kind_a", "kind_b")
+    }
     found = job.rows(
         f"SELECT _src, {shown['kind_a']} AS a, {shown['kind_b']} AS b, count(*) FROM w_activities WHERE {LIVE} "  # noqa: S608
         "AND (kind_a IS NOT NULL OR kind_b IS NOT NULL) AND lower(kind_a) IS DISTINCT FROM lower(kind_b) GROUP BY 1, 2, 3 "
         "HAVING NOT (a IN ('(empty)', '(other)') AND b IN ('(empty)', '(other)')) ORDER BY 4 DESC, 1, 2, 3"
     )
     job.details["kind_conflicts"] = [{"object": s, "first": a, "second": b, "rows": n} for s, a, b, n in found]
-    job.ledger.note("D12", "activities", "fixed", sum(n for *_, n in found), "the kind fields disagree; the rules decide, see kind_conflicts")
+    job.ledger.note(
+        "D12",
+        "activities",
+        "fixed",
+        sum(n for *_, n in found),
+        "the kind fields disagree; the rules decide, see kind_conflicts",
+    )
 
 
 def labels(job: Job) -> None:
     """D13: outcome ids or labels nobody has mapped."""
-    found = job.rows(f"SELECT label, count(*) FROM w_activities WHERE {LIVE} AND outcome = 'unknown' AND lower(label) <> 'unknown' AND label IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1")  # noqa: S608
+    found = job.rows(
+        f"SELECT label, count(*) FROM w_activities WHERE {LIVE} AND outcome = 'unknown' AND lower(label) <> 'unknown' AND label IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+    )  # noqa: S608
     if found:
         rows = sum(n for _, n in found)
-        job.ledger.warn("D13", "activities", rows, f"{len(found):,} disposition ids without label ({rows:,} calls): add them to [outcomes].")
-        guids = job.rows("SELECT DISTINCT label FROM w_activities WHERE outcome = 'unknown' AND regexp_full_match(label, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}') ORDER BY 1")
+        job.ledger.warn(
+            "D13",
+            "activities",
+            rows,
+            f"{len(found):,} disposition ids without label ({rows:,} calls): add them to [outcomes].",
+        )
+        guids = job.rows(
+            "SELECT DISTINCT label FROM w_activities WHERE outcome = 'unknown' AND regexp_full_match(label, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}') ORDER BY 1"
+        )
         job.details["unlabelled_outcomes"] = [g for (g,) in guids]

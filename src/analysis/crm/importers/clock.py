@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-SENTINELS = ("9999-12-31", "2999-12-31", "2099-12-31", "2050-01-01", "1900-01-01", "1899-12-30", "1753-01-01", "1601-01-01", "1970-01-01", "0001-01-01")
+SENTINELS = (
+    "9999-12-31",
+    "2999-12-31",
+    "2099-12-31",
+    "2050-01-01",
+    "1900-01-01",
+    "1899-12-30",
+    "1753-01-01",
+    "1601-01-01",
+    "1970-01-01",
+    "0001-01-01",
+)
 SENTINEL_LIST = ", ".join(f"DATE '{day}'" for day in SENTINELS)
 ISO_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
 CLOCK = r"[ T]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
@@ -50,13 +61,13 @@ class Profile:
 
 def profile(con: Any, relation: str, text: str) -> Profile:
     """Count the forms of a text column. relation: SQL to select from; text: SQL of the value."""
-    forms = ", ".join(f"count_if(regexp_full_match({text}, '{pattern}'))" for pattern in FORMS.values())
+    forms = ", ".join(f"n_if(regexp_full_match({text}, '{pattern}'))" for pattern in FORMS.values())
     numeric = f"regexp_full_match({text}, '{NUMERIC_DAY}.*')"
     first = f"try_cast(regexp_extract({text}, '^(\\d+)', 1) AS INTEGER)"
     second = f"try_cast(regexp_extract({text}, '^\\d+[./-](\\d+)', 1) AS INTEGER)"
     row = con.execute(
-        f"SELECT count({text}), {forms}, count_if({numeric} AND {first} > 12), count_if({numeric} AND {second} > 12), "  # noqa: S608
-        f"count_if({numeric} AND {first} <= 12 AND {second} <= 12) FROM {relation}"
+        f"SELECT count({text}), {forms}, n_if({numeric} AND {first} > 12), n_if({numeric} AND {second} > 12), "  # noqa: S608
+        f"n_if({numeric} AND {first} <= 12 AND {second} <= 12) FROM {relation}"
     ).fetchone()
     return Profile(row[0], dict(zip(FORMS, row[1:-3], strict=True)), *row[-3:])
 

@@ -79,7 +79,11 @@ class Team:
 
     def __post_init__(self) -> None:
         check_zone(self.timezone)
-        if not (len(self.reporting_currency) == 3 and self.reporting_currency.isascii() and self.reporting_currency.isupper()):
+        if not (
+            len(self.reporting_currency) == 3
+            and self.reporting_currency.isascii()
+            and self.reporting_currency.isupper()
+        ):
             raise ValueError(f"reporting_currency {self.reporting_currency!r} is no ISO 4217 code such as EUR")
 
 
@@ -172,9 +176,10 @@ class Leads:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who counts as a rep, and since when the teams are known."""
+    """Who counts as a rep, and since when the teams are known. users = owners: whoever owns a row, for exports without users."""
 
     exclude_users: tuple[str, ...] = ()
+    users: Literal["listed", "owners"] = "listed"
     team_from: Literal["auto", "role", "department", "none"] = "auto"
     hire_dates: str | None = None
     memberships: str | None = None
@@ -215,7 +220,9 @@ class Privacy:
             raise ValueError("min_group is at least 5")
 
 
-Outcome = Literal["connected", "voicemail", "no_answer", "busy", "wrong_number", "bounced", "held", "no_show", "unknown"]
+Outcome = Literal[
+    "connected", "voicemail", "no_answer", "busy", "wrong_number", "bounced", "held", "no_show", "unknown"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +295,9 @@ def load_config(path: Path | str, crm: str | None = None) -> Config:
     if base.source is None:
         raise ConfigError(f"{path.name}: the base file needs [source] with crm = one of {', '.join(CRMS)}.")
     if crm is not None and base.source.crm != crm:
-        raise ConfigError(f"{document.at(('source', 'crm'))}: the file is for {base.source.crm}, the command says {crm}.")
+        raise ConfigError(
+            f"{document.at(('source', 'crm'))}: the file is for {base.source.crm}, the command says {crm}."
+        )
     check_sense(base, document)
     digest = hashlib.sha256(document.text.encode())
     teams: dict[str, File] = {}
@@ -321,10 +330,14 @@ def merge_team(base: Document, own: Document) -> File:
     """A team's settings: the base overridden key by key; rules by id, new rules before the base's."""
     for key in own.content:
         if key not in TEAM_SECTIONS:
-            raise ConfigError(f"{own.at((key,))}: {key!r} belongs in the base file, not in a team's.{nearest(key, TEAM_SECTIONS)}")
+            raise ConfigError(
+                f"{own.at((key,))}: {key!r} belongs in the base file, not in a team's.{nearest(key, TEAM_SECTIONS)}"
+            )
     for key in own.content.get("money", {}) if isinstance(own.content.get("money"), dict) else ():
         if key not in TEAM_MONEY:
-            raise ConfigError(f"{own.at(('money', key))}: a team may override only money.field; {key!r} is the company's.")
+            raise ConfigError(
+                f"{own.at(('money', key))}: a team may override only money.field; {key!r} is the company's."
+            )
     build(File, own.content, own)
     merged = overlay({k: v for k, v in base.content.items() if k != "activity"}, own.content)
     merged["activity"] = merge_rules(base.content.get("activity", []), own.content.get("activity", []))

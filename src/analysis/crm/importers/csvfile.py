@@ -68,7 +68,9 @@ def inspect_bytes(path: Path, name: str, encoding: str) -> str:
                     refuse_foreign_start(name, chunk, wide)
                 if not wide and b"\x00" in chunk:
                     at = line + chunk[: chunk.index(b"\x00")].count(b"\n")
-                    raise DataError(f"{name}:{at}: the file holds a NUL byte; it is damaged or not a text file. Export it again.")
+                    raise DataError(
+                        f"{name}:{at}: the file holds a NUL byte; it is damaged or not a text file. Export it again."
+                    )
                 decoder.decode(chunk)
                 line += chunk.count(b"\n")
                 feeds += chunk.count(b"\n")
@@ -76,11 +78,15 @@ def inspect_bytes(path: Path, name: str, encoding: str) -> str:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         at = line + bytes(error.object[: error.start]).count(b"\n")
-        raise DataError(f"{name}:{at}: not {encoding.removesuffix('-sig').upper()} text; save it as UTF-8 or set source.encoding.") from error
+        raise DataError(
+            f"{name}:{at}: not {encoding.removesuffix('-sig').upper()} text; save it as UTF-8 or set source.encoding."
+        ) from error
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror}).") from error
     if returns and not feeds:
-        raise DataError(f"{name}:1: lines end in a lone carriage return (old Macintosh or Excel); save it as CSV UTF-8. [D40]")
+        raise DataError(
+            f"{name}:1: lines end in a lone carriage return (old Macintosh or Excel); save it as CSV UTF-8. [D40]"
+        )
     return digest.hexdigest()
 
 
@@ -139,7 +145,9 @@ def check_header(name: str, header: list[str]) -> tuple[tuple[str, ...], tuple[i
         if not column:
             raise DataError(f"{name}:1: column {position + 1} has no name. [D40]")
         if '"' in column:
-            raise DataError(f"{name}:1: the header {column[:40]!r} is quoted twice; the file was exported from an export. [D40]")
+            raise DataError(
+                f"{name}:1: the header {column[:40]!r} is quoted twice; the file was exported from an export. [D40]"
+            )
         if column in names[:position]:
             raise DataError(f"{name}:1: two columns are named {column[:60]!r}; rename one.")
     return tuple(names), tuple(range(len(names)))
@@ -182,7 +190,9 @@ def check_width(file: CsvFile, line: int, row: list[str]) -> None:
     expected = len(file.header)
     if len(row) == expected or (len(row) > expected and not any(cell.strip() for cell in row[expected:])):
         return
-    hint = "the file looks cut off or a line break is not quoted" if len(row) < expected else "a delimiter is not quoted"
+    hint = (
+        "the file looks cut off or a line break is not quoted" if len(row) < expected else "a delimiter is not quoted"
+    )
     raise DataError(f"{file.name}:{line}: {len(row)} fields where the header has {expected}; {hint}. [D40]")
 
 

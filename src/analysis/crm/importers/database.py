@@ -28,14 +28,18 @@ def tables(url: str) -> list[SourceTable]:
     """Every table and view of the database that can be read."""
     scheme = url.split("://", 1)[0].lower()
     if scheme in ("duckdb", "sqlite"):
-        path = Path(url.split("://", 1)[1].removeprefix("/") if re.match(r"\w+:///[^/]", url) else url.split("://", 1)[1])
+        path = Path(
+            url.split("://", 1)[1].removeprefix("/") if re.match(r"\w+:///[^/]", url) else url.split("://", 1)[1]
+        )
         if not path.is_file():
             raise InputError(f"{scheme}://{path}: there is no such file; write four slashes for an absolute path.")
         connect = connect_duckdb(path) if scheme == "duckdb" else connect_sqlite(path)
     elif scheme in ("postgres", "postgresql"):
         connect = connect_postgres(url)
     else:
-        raise InputError(f"{scheme}:// is not known; SOURCE is a folder or a duckdb://, sqlite:// or postgresql:// address.")
+        raise InputError(
+            f"{scheme}:// is not known; SOURCE is a folder or a duckdb://, sqlite:// or postgresql:// address."
+        )
     return list_tables(connect, scheme)
 
 
@@ -71,9 +75,13 @@ def connect_postgres(url: str) -> Connect:
         try:
             import psycopg
         except ImportError as error:
-            raise InputError("reading PostgreSQL needs the extra `warehouse`: pip install 'sales-activity-workbench[warehouse]'.") from error
+            raise InputError(
+                "reading PostgreSQL needs the extra `warehouse`: pip install 'sales-activity-workbench[warehouse]'."
+            ) from error
         return psycopg.connect(
-            url, connect_timeout=10, options="-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=3600000"
+            url,
+            connect_timeout=10,
+            options="-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=3600000",
         )
 
     return connect
@@ -135,7 +143,9 @@ def safe(error: Exception) -> str:
     return re.sub(r"\w+://\S+|password\s*=\s*\S+", "[removed]", line)
 
 
-def database_batches(connect: Connect, schema: str, table: str, scheme: str) -> Callable[[tuple[str, ...]], Iterator[Any]]:
+def database_batches(
+    connect: Connect, schema: str, table: str, scheme: str
+) -> Callable[[tuple[str, ...]], Iterator[Any]]:
     """A reader bound to its table. A cut connection begins the table again; rows already given are skipped by count."""
 
     def batches(wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -154,13 +164,17 @@ def database_batches(connect: Connect, schema: str, table: str, scheme: str) -> 
                 raise
             except Exception as error:
                 if attempt == ATTEMPTS - 1 or given:
-                    raise DataError(f"{schema}.{table}: the connection was lost after {given:,} rows: {safe(error)}") from None
+                    raise DataError(
+                        f"{schema}.{table}: the connection was lost after {given:,} rows: {safe(error)}"
+                    ) from None
                 time.sleep(WAIT_S * 2**attempt)
 
     return batches
 
 
-def read(connection: Any, schema: str, table: str, wanted: tuple[str, ...], scheme: str, skip: int) -> Iterator[pa.RecordBatch]:
+def read(
+    connection: Any, schema: str, table: str, wanted: tuple[str, ...], scheme: str, skip: int
+) -> Iterator[pa.RecordBatch]:
     """The wanted columns of one table as text, streamed."""
     assert skip == 0
     kind = "TEXT" if scheme != "duckdb" else "VARCHAR"

@@ -23,11 +23,11 @@ def build_deals(job: Job) -> None:
     raw_table(job, "o0", "opportunities", (*VALUES, *FLAGS))
     moments = stamps(job, "o0", ("closed", "created", "won_at", "first_won_at", "assigned", "invoiced", "paid"))
     listed = ", ".join(f"{sql} AS {value}_utc" for value, sql in moments.items())
-    ids = ", ".join(f"{job.id_sql(v)} AS {v}_key" for v in ("id", "account", "lead", "partner"))
+    ids = ", ".join(f"{v} AS {v}_key" for v in ("id", "account", "lead", "partner"))
     job.make(
         "o1",
         f"SELECT o.*, {ids}, {listed}, p.rep_id AS owner_rep, p.team_id, coalesce(p.tz, 'UTC') AS tz, p.excluded, p.held "  # noqa: S608
-        f"FROM o0 o LEFT JOIN person p ON p.user_key = {job.id_sql('o.rep')}",
+        f"FROM o0 o LEFT JOIN person p ON p.user_key = o.rep",
         like="o0",
         what="opportunities",
     )
@@ -44,8 +44,8 @@ def merges(job: Job) -> None:
     raw_table(job, "w_merges", "merges", ("from", "to", "what"), None)
     pairs = dict(
         job.rows(
-            f"SELECT {job.id_sql(chr(34) + 'from' + chr(34))}, min({job.id_sql(chr(34) + 'to' + chr(34))}) FROM w_merges "  # noqa: S608
-            "WHERE what = 'deal' AND \"from\" IS NOT NULL AND \"to\" IS NOT NULL GROUP BY 1 ORDER BY 1"
+            f'SELECT "from", min("to") FROM w_merges '  # noqa: S608
+            'WHERE what = \'deal\' AND "from" IS NOT NULL AND "to" IS NOT NULL GROUP BY 1 ORDER BY 1'
         )
     )
     resolved = []
@@ -103,7 +103,11 @@ def dates(job: Job) -> None:
         "max(at_utc) FILTER (stage_as = 'lost') AS last_lost FROM w_history WHERE field = 'stage' AND _d = 0 AND _q = 0 GROUP BY 1",
     )
     won = "coalesce(m.first_won, o.first_won_at_utc, o.won_at_utc)" if first else "coalesce(m.last_won, o.won_at_utc)"
-    recorded = f"CASE status WHEN 'won' THEN {won} WHEN 'lost' THEN m.last_lost END" if use_history else "CAST(NULL AS TIMESTAMP)"
+    recorded = (
+        f"CASE status WHEN 'won' THEN {won} WHEN 'lost' THEN m.last_lost END"
+        if use_history
+        else "CAST(NULL AS TIMESTAMP)"
+    )
     typed_day = f"CASE WHEN {clock.is_day_sql('closed')} THEN CAST(closed_utc AS DATE) ELSE CAST({local(job, 'closed_utc')} AS DATE) END"
     created_day = f"CASE WHEN {clock.is_day_sql('created')} THEN CAST(created_utc AS DATE) ELSE CAST({local(job, 'created_utc')} AS DATE) END"
     job.make(
@@ -155,7 +159,7 @@ def finish(job: Job) -> None:
     closed = "status <> 'open'"
     fixed = "_f | " + mask(
         ("D04", " OR ".join(sentinel_rows_sql(v) for v in ("closed", "created"))),
-        ("D31", f"coalesce(rep <> {job.id_sql('rep')}, false)"),
+        ("D31", "coalesce(rep <> rep_typed, false)"),
         ("D35", f"{rep} <> owner_rep"),
         ("D37", f"{closed} AND recorded IS NOT NULL AND typed_on IS NOT NULL AND typed_on <> closed_on"),
     )
@@ -165,7 +169,10 @@ def finish(job: Job) -> None:
         ("D28", f"{rep} IS NULL"),
         ("D31", "coalesce(held, false)"),
         ("D37", f"{closed} AND closed_on < created_on"),
-        ("D39", f"(status = 'won' AND (money IS NULL OR money IN ({placeholder}) OR money < 0)) OR (amount IS NOT NULL AND money IS NULL)"),
+        (
+            "D39",
+            f"(status = 'won' AND (money IS NULL OR money IN ({placeholder}) OR money < 0)) OR (amount IS NOT NULL AND money IS NULL)",
+        ),
         ("D39", f"coalesce(money > {outlier!r}, false)" if outlier else "false"),
     )
     source = money.words_case("source", job.config.base.leads.sources)

@@ -119,7 +119,9 @@ class Ledger:
         """Count an action; nothing is written for no rows."""
         assert action in ACTIONS and (code in DEFECTS or code in REASONS)
         if rows:
-            self.entries.append({"code": code, "table": table, "action": action, "rows": int(rows), "text": text or meaning(code)})
+            self.entries.append(
+                {"code": code, "table": table, "action": action, "rows": int(rows), "text": text or meaning(code)}
+            )
 
     def warn(self, code: str, table: str, rows: int, text: str) -> None:
         """Something a reader must know, though nothing was changed."""

@@ -20,8 +20,10 @@ from analysis.crm.importers.rules import name as quoted
 from analysis.crm.importers.rules import quote
 from analysis.errors import DataError
 
+# Values that are ids of the source; they are normalised once, when a raw table is made.
+IDS = {"id", "second_id", "rep", "account", "opportunity", "lead", "contact", "deal", "manager", "team", "user", "owner", "from", "to", "campaign",
+       "partner", "employee"}  # fmt: skip
 Progress = Callable[[str, float], None]
-
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class Job:
     years: tuple[int, int] = (1995, 2045)
     as_of: dt.date | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    accounted: list[str] = field(default_factory=list)
+    short_ids: bool = False
     progress: Progress | None = None
 
     def run(self, sql: str) -> None:
@@ -72,8 +74,8 @@ class Job:
         return any(s.has(value) for s in self.objects(role))
 
     def id_sql(self, text: str) -> str:
-        """An id normalised as this CRM needs it (D31)."""
-        return f"{self.mapping.id_macro}(clean_id({text}))" if self.mapping.id_macro != "clean_id" else f"clean_id({text})"
+        """An id normalised as this CRM needs it (D31); the longer form only where the export holds short ids at all."""
+        return f"{self.mapping.id_macro}(clean_id({text}))" if self.short_ids else f"clean_id({text})"
 
     def same_rows(self, before: int, table: str, what: str) -> None:
         """Prove that a join has neither multiplied nor lost rows (D19)."""
@@ -104,16 +106,24 @@ def raw_table(job: Job, table: str, role: str, values: tuple[str, ...], id_value
     selects = []
     for staged in job.objects(role):
         drops(job, staged, id_value)
-        listed = "".join(f", {staged.object.sql(v, staged.column)} AS {quoted(v)}" for v in values)
+        listed = "".join(f", {value_sql(job, staged, v)} AS {quoted(v)}" for v in values)
+        if "rep" in values:
+            listed += f", {staged.object.sql('rep', staged.column)} AS rep_typed"
         selects.append(
             f"SELECT {quote(staged.object.name)} AS _src, s._row, x._d{listed} "  # noqa: S608
             f"FROM {quoted(staged.table)} s JOIN {quoted('x_' + staged.object.name)} x USING (_row)"
         )
     if not selects:
-        listed = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(v)}" for v in values)
+        listed = "".join(f", CAST(NULL AS VARCHAR) AS {quoted(v)}" for v in (*values, "rep_typed"))
         selects = [f"SELECT '' AS _src, 0::BIGINT AS _row, 0::BIGINT AS _d{listed} WHERE false"]
     job.make(table, " UNION ALL BY NAME ".join(selects))
     job.same_rows(sum(s.rows for s in job.objects(role)), table, table)
+
+
+def value_sql(job: Job, staged: Staged, value: str) -> str:
+    """SQL of a canonical value of an object, ids normalised."""
+    sql = staged.object.sql(value, staged.column)
+    return job.id_sql(sql) if value in IDS and sql != "NULL" else sql
 
 
 def drops(job: Job, staged: Staged, id_value: str | None) -> None:
@@ -122,16 +132,24 @@ def drops(job: Job, staged: Staged, id_value: str | None) -> None:
     deleted = f"coalesce(yes({column('_fivetran_deleted')}), false) OR {column('_sdc_deleted_at')} IS NOT NULL"
     if "deleted" in staged.object.values:
         deleted += f" OR coalesce({staged.object.sql('deleted', column)}, false)"
-    inactive = f"coalesce(NOT yes({column('_fivetran_active')}), false)" if staged.object.role != "deal_history" else "false"
+    inactive = (
+        f"coalesce(NOT yes({column('_fivetran_active')}), false)" if staged.object.role != "deal_history" else "false"
+    )
     simple = f"CASE WHEN s._footer THEN {bit('footer')} WHEN {deleted} THEN {bit('deleted')} WHEN {inactive} THEN {bit('D20')} ELSE 0 END"
     target = quoted("x_" + staged.object.name)
     if id_value is None or id_value not in staged.object.values:
         job.make(target, f"SELECT s._row, ({simple})::BIGINT AS _d FROM {quoted(staged.table)} s")  # noqa: S608
         return
     key = job.id_sql(staged.object.sql(id_value, column))
-    moments = [f"epoch_us({clock.parse_sql(column(f), None)})" for f in ("_fivetran_start", *staged.object.version, "_fivetran_synced", "_sdc_received_at")]
+    moments = [
+        f"epoch_us({clock.parse_sql(column(f), None)})"
+        for f in ("_fivetran_start", *staged.object.version, "_fivetran_synced", "_sdc_received_at")
+    ]
     version = f"coalesce(try_cast({column('_sdc_sequence')} AS HUGEINT), {', '.join(moments)}, 0)"
-    job.make("_ids", f"SELECT s._row, {key} AS id, ({simple})::BIGINT AS _d, {version} AS version FROM {quoted(staged.table)} s")  # noqa: S608
+    job.make(
+        "_ids",
+        f"SELECT s._row, {key} AS id, ({simple})::BIGINT AS _d, {version} AS version FROM {quoted(staged.table)} s",
+    )  # noqa: S608
     job.make("_twice", "SELECT id FROM _ids WHERE id IS NOT NULL AND _d = 0 GROUP BY id HAVING count(*) > 1")
     job.make(
         target,
@@ -182,16 +200,24 @@ def judge(job: Job, src: str, value: str, found: clock.Profile) -> None:
     local = found.forms["local"] - found.forms["midnight"] + found.forms["numeric_clock"]
     if local > 0 and job.zone_of(job.mapping.object(src)) is None:
         job.ledger.refuse("D02", f"{file}: the column {field_name} has no time zone. Set source.timezone.")
-    if found.numeric and job.config.source.date_order is None and found.both_fit and not (found.first_over_12 or found.second_over_12):
+    if (
+        found.numeric
+        and job.config.source.date_order is None
+        and found.both_fit
+        and not (found.first_over_12 or found.second_over_12)
+    ):
         refuse_order(job, file, field_name, found)
     if found.first_over_12 and found.second_over_12:
-        job.ledger.refuse("D03", f"{file}: {field_name}: some values fit only d-m-y, some only m-d-y. Repair the export.")
+        job.ledger.refuse(
+            "D03", f"{file}: {field_name}: some values fit only d-m-y, some only m-d-y. Repair the export."
+        )
 
 
 def refuse_order(job: Job, file: str, field_name: str, found: clock.Profile) -> None:
     """D03, in numbers."""
     job.ledger.refuse(
-        "D03", f"{file}: {field_name}: {found.both_fit:,} of {found.filled:,} values fit both d-m-y and m-d-y. Set source.date_order."
+        "D03",
+        f"{file}: {field_name}: {found.both_fit:,} of {found.filled:,} values fit both d-m-y and m-d-y. Set source.date_order.",
     )
 
 

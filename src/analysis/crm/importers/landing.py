@@ -49,7 +49,9 @@ class Staged:
         return template is not None and any(f in self.present for f in re.findall(r"\{(\w+)\}", template))
 
 
-def recognise(tables: list[SourceTable], mapping: Mapping, config: Config) -> tuple[dict[str, list[SourceTable]], list[SourceTable]]:
+def recognise(
+    tables: list[SourceTable], mapping: Mapping, config: Config
+) -> tuple[dict[str, list[SourceTable]], list[SourceTable]]:
     """Object name -> its tables; and the tables no object claims.
 
     Raises ConfigError for an object named in source.files that does not exist, or a file that does not.
@@ -74,10 +76,14 @@ def configured_files(tables: list[SourceTable], mapping: Mapping, config: Config
     for object_name, listed in config.source.files.items():
         if object_name.lower() not in names:
             valid = [o.name for o in mapping.objects]
-            raise ConfigError(f"{config.base_name}: source.files: {mapping.crm} has no object {object_name!r}.{nearest(object_name, valid)}")
+            raise ConfigError(
+                f"{config.base_name}: source.files: {mapping.crm} has no object {object_name!r}.{nearest(object_name, valid)}"
+            )
         for file in listed:
             if file not in files:
-                raise ConfigError(f"{config.base_name}: source.files.{object_name}: no file {file!r} in the source.{nearest(file, files)}")
+                raise ConfigError(
+                    f"{config.base_name}: source.files.{object_name}: no file {file!r} in the source.{nearest(file, files)}"
+                )
             result[file] = names[object_name.lower()]
     return result
 
@@ -87,7 +93,9 @@ def object_of(table: SourceTable, mapping: Mapping) -> str | None:
     key = object_key(table.stem)
     for candidate in (key, singular(key)):
         for o in mapping.objects:
-            if candidate in o.names and (o.name != "engagements" or any("metadata" in field_key(c) for c in table.columns)):
+            if candidate in o.names and (
+                o.name != "engagements" or any("metadata" in field_key(c) for c in table.columns)
+            ):
                 return o.name
     return None
 
@@ -103,7 +111,9 @@ def choose_columns(obj: Object, table: SourceTable, config: Config, extra: set[s
         named = own.get(api)
         if named is not None:
             if named not in table.columns:
-                raise ConfigError(f"{config.base_name}: source.columns.{obj.name}.{api}: {table.name} has no column {named!r}.{nearest(named, table.columns)}")
+                raise ConfigError(
+                    f"{config.base_name}: source.columns.{obj.name}.{api}: {table.name} has no column {named!r}.{nearest(named, table.columns)}"
+                )
             chosen[api] = named
             continue
         for spelling in (api, *more):
@@ -112,7 +122,9 @@ def choose_columns(obj: Object, table: SourceTable, config: Config, extra: set[s
                 chosen[api] = pick(candidates, api, config)
                 break
     for unknown in set(own) - set(obj.spellings):
-        raise ConfigError(f"{config.base_name}: source.columns.{obj.name}: no field {unknown!r}.{nearest(unknown, obj.spellings)}")
+        raise ConfigError(
+            f"{config.base_name}: source.columns.{obj.name}: no field {unknown!r}.{nearest(unknown, obj.spellings)}"
+        )
     for wanted in extra:
         candidates = by_key.get(field_key(wanted))
         if candidates and field_key(wanted) not in {field_key(f) for f in chosen}:
@@ -150,7 +162,9 @@ def stage(con: Any, obj: Object, tables: list[SourceTable], config: Config, extr
     staged = Staged(obj, f"s_{obj.name}", {f: f for f in fields})
     staged.present.update({field_key(f): f for f in fields if field_key(f) not in staged.present})
     columns = "".join(f", {quoted(f)} VARCHAR" for f in fields)
-    con.execute(f"CREATE OR REPLACE TABLE {quoted(staged.table)} (_row BIGINT, _file INTEGER, _line BIGINT, _footer BOOLEAN{columns})")
+    con.execute(
+        f"CREATE OR REPLACE TABLE {quoted(staged.table)} (_row BIGINT, _file INTEGER, _line BIGINT, _footer BOOLEAN{columns})"
+    )
     for number, (table, chosen) in enumerate(plans):
         copy_table(con, staged, number, table, chosen, fields, rivals(table, chosen, config))
         check_expected(con, staged, number, table, config)
@@ -158,11 +172,19 @@ def stage(con: Any, obj: Object, tables: list[SourceTable], config: Config, extr
 
 
 def copy_table(
-    con: Any, staged: Staged, number: int, table: SourceTable, chosen: dict[str, str], fields: list[str], others: dict[str, str]
+    con: Any,
+    staged: Staged,
+    number: int,
+    table: SourceTable,
+    chosen: dict[str, str],
+    fields: list[str],
+    others: dict[str, str],
 ) -> None:
     """One source table into the staged table, streamed."""
     wanted = tuple(dict.fromkeys([*chosen.values(), *others]))
-    clean = {c: f"CASE WHEN lower(trim(t.{quoted(c)})) IN {NULLS} THEN NULL ELSE trim(t.{quoted(c)}) END" for c in wanted}
+    clean = {
+        c: f"CASE WHEN lower(trim(t.{quoted(c)})) IN {NULLS} THEN NULL ELSE trim(t.{quoted(c)}) END" for c in wanted
+    }
     listed = "".join(f", {clean[chosen[f]] if f in chosen else 'NULL'}" for f in fields)
     problem: list[Exception] = []
     relation = source_relation(con, table, wanted, problem)
@@ -177,7 +199,7 @@ def copy_table(
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise DataError(f"{table.name}: cannot be read: {first}. [D40]") from None
     count, footers = con.execute(
-        f"SELECT count(*), count_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"  # noqa: S608
+        f"SELECT count(*), n_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"  # noqa: S608
     ).fetchone()
     refuse_rivals(con, table, others, problem)
     staged.rows += count
@@ -221,12 +243,26 @@ def refuse_rivals(con: Any, table: SourceTable, others: dict[str, str], problem:
         return
     relation = source_relation(con, table, tuple(dict.fromkeys([*others, *others.values()])), problem)
     tests = ", ".join(
-        f"count_if(nullif(trim({quoted(a)}), '') IS NOT NULL), count_if(nullif(trim({quoted(b)}), '') IS NOT NULL)" for a, b in others.items()
+        f"n_if(nullif(trim({quoted(a)}), '') IS NOT NULL), n_if(nullif(trim({quoted(b)}), '') IS NOT NULL)"
+        for a, b in others.items()
     )
     counts = con.execute(f"SELECT {tests} FROM {relation} t").fetchone()  # noqa: S608
     for position, (a, b) in enumerate(others.items()):
         if counts[2 * position] and counts[2 * position + 1]:
-            raise DataError(f"{table.name}: the columns {a!r} and {b!r} are one field and both hold values; set source.naming to snake or camel.")
+            raise DataError(
+                f"{table.name}: the columns {a!r} and {b!r} are one field and both hold values; set source.naming to snake or camel."
+            )
+
+
+def has_short_ids(con: Any, staged: Staged) -> bool:
+    """Whether any id column holds Salesforce's 15-character ids, which a report export gives (D31)."""
+    columns = sorted({c for c in staged.present.values() if c.lower().endswith("id") or c in ("OldValue", "NewValue")})
+    if not columns:
+        return False
+    tests = " OR ".join(f"length({quoted(c)}) = 15" for c in columns)
+    return bool(
+        con.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quoted(staged.table)} WHERE {tests} LIMIT 1)").fetchone()[0]
+    )  # noqa: S608
 
 
 def check_expected(con: Any, staged: Staged, number: int, table: SourceTable, config: Config) -> None:
@@ -236,12 +272,17 @@ def check_expected(con: Any, staged: Staged, number: int, table: SourceTable, co
         return
     rows = staged.files[-1]["rows"]
     if expected.rows is not None and rows != expected.rows:
-        raise DataError(f"D40 {table.name}: {rows:,} of {expected.rows:,} expected rows; the file is cut off or another one.")
+        raise DataError(
+            f"D40 {table.name}: {rows:,} of {expected.rows:,} expected rows; the file is cut off or another one."
+        )
     if expected.sha256 is not None and table.sha256 != expected.sha256.lower():
-        raise DataError(f"D40 {table.name}: the checksum is not the expected one; the file was changed after its export.")
+        raise DataError(
+            f"D40 {table.name}: the checksum is not the expected one; the file was changed after its export."
+        )
 
 
 MACROS = """
+CREATE OR REPLACE MACRO n_if(x) AS count(CASE WHEN x THEN 1 END);
 CREATE OR REPLACE MACRO clean_id(x) AS CASE WHEN regexp_full_match(x, '[0-9]+[.]0') THEN left(x, length(x) - 2) ELSE x END;
 CREATE OR REPLACE MACRO yes(x) AS lower(x) IN ('true', '1', 't', 'yes', 'y', '1.0', 'x');
 CREATE OR REPLACE MACRO first_number(x) AS nullif(regexp_extract(x, '[0-9A-Za-z-]+'), '');
@@ -258,12 +299,17 @@ CREATE OR REPLACE MACRO sf_id(x) AS CASE WHEN regexp_full_match(x, '[A-Za-z0-9]{
 """
 
 
-def open_engine(folder: Path, memory: str = "800MB") -> Any:
-    """An on-disk DuckDB that spills instead of growing, knows the macros, and reaches no network."""
+def open_engine(folder: Path, memory: str = "800MB", small: bool = False) -> Any:
+    """A DuckDB that spills to disk instead of growing, knows the macros, and reaches no network.
+
+    small: the whole export fits in memory many times over, so the disk is left out of it.
+    """
     import duckdb
 
-    con = duckdb.connect(str(folder / "work.duckdb"))
-    con.execute(f"SET memory_limit = {quote(memory)}; SET temp_directory = {quote(str(folder / 'spill'))}; SET threads = 2")
+    con = duckdb.connect(":memory:" if small else str(folder / "work.duckdb"))
+    con.execute(
+        f"SET memory_limit = {quote(memory)}; SET temp_directory = {quote(str(folder / 'spill'))}; SET threads = 2"
+    )
     con.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET autoinstall_known_extensions = false")
     con.execute(MACROS)
     return con

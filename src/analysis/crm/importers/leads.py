@@ -29,18 +29,23 @@ def build_leads(job: Job) -> None:
     words = " ".join(f"WHEN {quote(status.lower())} THEN {quote(word)}" for status, word in settings.feedback.items())
     word = f"CASE lower(coalesce(l.feedback, l.status)) {words} WHEN 'accepted' THEN 'accepted' WHEN 'rejected' THEN 'rejected' WHEN 'recycled' THEN 'recycled' END"
     source = source_sql(settings.sources)
-    quarantined = mask(("no_id", "id IS NULL"), ("no_date", "created_at IS NULL"), ("D28", "rep_unknown"), ("D31", "coalesce(held, false)"))
+    quarantined = mask(
+        ("no_id", "id IS NULL"),
+        ("no_date", "created_at IS NULL"),
+        ("D28", "rep_unknown"),
+        ("D31", "coalesce(held, false)"),
+    )
     dropped = mask(("D40", "merged IS NOT NULL"))
     job.make(
         "w_leads",
         f"SELECT _src, _row, _d | {dropped} AS _d, CASE WHEN _d = 0 THEN {quarantined} ELSE 0 END AS _q, 0::BIGINT AS _f, * EXCLUDE (_src, _row, _d) FROM ("  # noqa: S608
-        f"SELECT l._src, l._row, l._d, {job.id_sql('l.id')} AS lead_id, l.id, l.created_utc AS created_at, {source} AS source, "
-        f"{job.id_sql('l.campaign')} AS campaign_id, {job.id_sql('l.partner')} AS partner_id, coalesce({qualified}, l.qualified_utc) AS qualified_at, "
+        f"SELECT l._src, l._row, l._d, l.id AS lead_id, l.id, l.created_utc AS created_at, {source} AS source, "
+        f"l.campaign AS campaign_id, l.partner AS partner_id, coalesce({qualified}, l.qualified_utc) AS qualified_at, "
         f"coalesce({handed}, l.handed_off_utc) AS handed_off_at, p.rep_id AS assigned_rep_id, l.first_touch_utc AS first_touch_at, "
         f"coalesce(CASE WHEN {word} IS NOT NULL THEN h.feedback_at END, l.feedback_at_utc) AS feedback_at, {word} AS feedback, "
-        f"coalesce(m.target, {job.id_sql('l.opportunity')}) AS opportunity_id, l.contact, l.merged, p.held, false AS rep_unknown "
-        f"FROM (SELECT *, {listed} FROM l0) l LEFT JOIN person p ON p.user_key = {job.id_sql('l.rep')} "
-        f"LEFT JOIN deal_merge m ON m.source = {job.id_sql('l.opportunity')} LEFT JOIN lead_moments h ON h.lead = {job.id_sql('l.id')})",
+        f"coalesce(m.target, l.opportunity) AS opportunity_id, l.contact, l.merged, p.held, false AS rep_unknown "
+        f"FROM (SELECT *, {listed} FROM l0) l LEFT JOIN person p ON p.user_key = l.rep "
+        f"LEFT JOIN deal_merge m ON m.source = l.opportunity LEFT JOIN lead_moments h ON h.lead = l.id)",
         like="l0",
         what="leads",
     )
@@ -48,7 +53,14 @@ def build_leads(job: Job) -> None:
 
 def source_sql(labels: dict[str, str]) -> str:
     """SQL of a lead's source: a label the configuration lists, one of the canonical words, else `unknown`."""
-    listed = [*labels, *(word for word in ("inbound", "outbound", "partner", "referral") if word not in {label.lower() for label in labels})]
+    listed = [
+        *labels,
+        *(
+            word
+            for word in ("inbound", "outbound", "partner", "referral")
+            if word not in {label.lower() for label in labels}
+        ),
+    ]
     cases = " ".join(f"WHEN {quote(label.lower())} THEN {quote(label)}" for label in listed)
     return f"CASE WHEN l.source IS NOT NULL THEN CASE lower(l.source) {cases} ELSE 'unknown' END END"
 
@@ -70,7 +82,7 @@ def build_lead_history(job: Job) -> None:
     wanted = f"({handoff}) OR ({qualified}) OR ({answered})"
     job.make(
         "w_lead_history",
-        f"SELECT _src, _row, {job.id_sql('lead')} AS lead, {moments['clock']} AS at_utc, {handoff} AS is_handoff, {qualified} AS is_qualified, "  # noqa: S608
+        f"SELECT _src, _row, lead AS lead, {moments['clock']} AS at_utc, {handoff} AS is_handoff, {qualified} AS is_qualified, "  # noqa: S608
         f"{answered} AS is_answer, _d | {mask(('other_field', f'NOT coalesce({wanted}, false)'))} AS _d, 0::BIGINT AS _q, 0::BIGINT AS _f FROM lh0",
         like="lh0",
         what="lead history",
@@ -131,7 +143,7 @@ def build_campaigns(job: Job) -> None:
     raw_table(job, "g0", "campaigns", ("id", "name", "channel", "cost"))
     job.make(
         "w_campaigns",
-        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'))} AS _q, 0::BIGINT AS _f, {job.id_sql('id')} AS campaign_id, "  # noqa: S608
+        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'))} AS _q, 0::BIGINT AS _f, id AS campaign_id, "  # noqa: S608
         "coalesce(name, id) AS name, channel, try_cast(replace(cost, ',', '') AS DOUBLE) AS cost FROM g0",
     )
     for column in ("name", "channel"):
@@ -151,10 +163,12 @@ def build_contacts(job: Job) -> None:
         return
     raw_table(job, "k0", "contacts", ("id", "title"))
     cases = " ".join(
-        f"WHEN lower(title) LIKE {quote(p.lower())} THEN '{level}'" for level in ("vp_or_above", "manager", "user") for p in getattr(patterns, level)
+        f"WHEN lower(title) LIKE {quote(p.lower())} THEN '{level}'"
+        for level in ("vp_or_above", "manager", "user")
+        for p in getattr(patterns, level)
     )
     job.make(
         "contact_levels",
-        f"SELECT {job.id_sql('id')} AS contact, min(CASE {cases} ELSE 'unknown' END) AS contact_level FROM k0 WHERE _d = 0 AND id IS NOT NULL GROUP BY 1",  # noqa: S608
+        f"SELECT id AS contact, min(CASE {cases} ELSE 'unknown' END) AS contact_level FROM k0 WHERE _d = 0 AND id IS NOT NULL GROUP BY 1",  # noqa: S608
     )
     job.details["contact_levels"] = True

@@ -21,7 +21,12 @@ from analysis.errors import ConfigError
 
 SYMBOLS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 SNAP_DAYS = 5
-PATTERNS: dict[str, Literal["months", "4-4-5", "4-5-4", "5-4-4"]] = {"months": "months", "445": "4-4-5", "454": "4-5-4", "544": "5-4-4"}
+PATTERNS: dict[str, Literal["months", "4-4-5", "4-5-4", "5-4-4"]] = {
+    "months": "months",
+    "445": "4-4-5",
+    "454": "4-5-4",
+    "544": "5-4-4",
+}
 FIELD_KEYS = {"field": "amount", "list_field": "list_amount", "units_field": "units", "margin_field": "margin"}
 
 
@@ -36,9 +41,13 @@ def with_fields(job: Job) -> None:
             column = staged.present.get(wanted) or staged.present.get(field_key(wanted))
             if column is None:
                 have = sorted(set(staged.present.values()))
-                raise ConfigError(f"{job.config.base_name}: money.{key}: {staged.object.name} has no field {wanted!r}.{nearest(wanted, have)}")
+                raise ConfigError(
+                    f"{job.config.base_name}: money.{key}: {staged.object.name} has no field {wanted!r}.{nearest(wanted, have)}"
+                )
             o = staged.object
-            staged.object = Object(o.name, o.role, o.names, o.fields, {**o.values, value: f"{{{column}}}"}, o.version, o.zone)
+            staged.object = Object(
+                o.name, o.role, o.names, o.fields, {**o.values, value: f"{{{column}}}"}, o.version, o.zone
+            )
 
 
 def number_sql(job: Job, text: str) -> str:
@@ -79,7 +88,10 @@ def parse_amounts(job: Job) -> None:
     for currency, deals in job.rows(
         "SELECT code, count(*) FROM o5_rated WHERE rate IS NULL AND _d = 0 AND amount IS NOT NULL GROUP BY 1 ORDER BY 1"
     ):
-        job.ledger.refuse("D39", f"no rate from {str(currency)[:3]} to {reporting} for {deals:,} deals. Set money.rates or money.rates_file.")
+        job.ledger.refuse(
+            "D39",
+            f"no rate from {str(currency)[:3]} to {reporting} for {deals:,} deals. Set money.rates or money.rates_file.",
+        )
     job.make(
         "o6",
         f"SELECT *, {number_sql(job, 'amount')} * rate AS money, {number_sql(job, 'list_amount')} * rate AS list_money, "  # noqa: S608
@@ -89,7 +101,9 @@ def parse_amounts(job: Job) -> None:
     )
     median = job.one("SELECT median(money) FROM o6 WHERE status = 'won' AND money > 1 AND _d = 0")
     count = job.count("o6", "status = 'won' AND money > 1 AND _d = 0")
-    job.details["outlier_limit"] = median * job.config.base.money.outlier_times_median if median and count >= 10 else None
+    job.details["outlier_limit"] = (
+        median * job.config.base.money.outlier_times_median if median and count >= 10 else None
+    )
 
 
 def refuse_mixed(job: Job, reporting: str) -> None:
@@ -100,7 +114,10 @@ def refuse_mixed(job: Job, reporting: str) -> None:
     )
     if len(found) > 1 or (found and found[0][0] != reporting and not job.config.base.money.rates):
         listed = ", ".join(f"{code} ({n:,})" for code, n in found)
-        job.ledger.refuse("D39", f"{'two currencies' if len(found) > 1 else 'another currency'} and no code column: {listed}. Export the currency field.")
+        job.ledger.refuse(
+            "D39",
+            f"{'two currencies' if len(found) > 1 else 'another currency'} and no code column: {listed}. Export the currency field.",
+        )
 
 
 def rates_sql(job: Job) -> str:
@@ -129,12 +146,12 @@ def build_credits(job: Job) -> None:
     wanted = job.config.base.money.split_type
     share = "CASE WHEN coalesce(percent::BOOLEAN, false) THEN try_cast(replace(share, '%', '') AS DOUBLE) / 100 ELSE share(share) END"
     other = f"coalesce(lower(type) <> {quote(wanted.lower())}, true)" if wanted else "false"
-    deal = job.id_sql("c.deal")
+    deal = "c.deal"
     job.make(
         "c1",
         f"SELECT c.*, coalesce(m.target, {deal}) AS deal_key, o.opportunity_id, p.rep_id, {share} AS part, {other} AS other, "  # noqa: S608
         "coalesce(p.excluded OR p.held, false) AS barred FROM c0 c "
-        f"LEFT JOIN deal_merge m ON m.source = {deal} LEFT JOIN person p ON p.user_key = {job.id_sql('c.rep')} "
+        f"LEFT JOIN deal_merge m ON m.source = {deal} LEFT JOIN person p ON p.user_key = c.rep "
         "LEFT JOIN (SELECT opportunity_id FROM w_opportunities WHERE _d = 0 AND _q = 0) o "
         f"ON o.opportunity_id = coalesce(m.target, {deal})",
         like="c0",
@@ -159,7 +176,9 @@ def build_credits(job: Job) -> None:
         f"UPDATE w_credits SET _q = _q | {bit('D36')} WHERE _d = 0 AND _q = 0 AND deal_key IN (SELECT deal_key FROM w_credits WHERE _d = 0 AND _q <> 0)"  # noqa: S608
     )
     # A rep named twice on one deal is one credit.
-    for deal_key, total in job.rows(f"SELECT deal_key, max(total) FROM w_credits WHERE _d = 0 AND _q & {bit('D36')} <> 0 GROUP BY 1 ORDER BY 1 LIMIT 5"):  # noqa: S608
+    for deal_key, total in job.rows(
+        f"SELECT deal_key, max(total) FROM w_credits WHERE _d = 0 AND _q & {bit('D36')} <> 0 GROUP BY 1 ORDER BY 1 LIMIT 5"
+    ):  # noqa: S608
         job.ledger.warn("D36", "credits", 1, f"deal {deal_key}: revenue splits sum to {total or 0:.2f}")
 
 
@@ -172,11 +191,19 @@ def build_quotas(job: Job) -> None:
     job.make(
         "q1",
         f"SELECT q.*, CAST({moments['start']} AS DATE) AS start_day, CAST({moments['end']} AS DATE) AS end_day, {number_sql(job, 'amount')} AS money, "  # noqa: S608
-        f"p.rep_id, {other} AS other, lower(q.owner) AS owner_mark FROM q0 q LEFT JOIN person p ON p.user_key = {job.id_sql('q.owner')}",
+        f"p.rep_id, {other} AS other, lower(q.owner) AS owner_mark FROM q0 q LEFT JOIN person p ON p.user_key = q.owner",
         like="q0",
         what="quotas",
     )
-    snap = snap_table(job, {d for row in job.rows("SELECT DISTINCT start_day, end_day FROM q1 WHERE _d = 0 AND NOT other") for d in row if d})
+    snap = snap_table(
+        job,
+        {
+            d
+            for row in job.rows("SELECT DISTINCT start_day, end_day FROM q1 WHERE _d = 0 AND NOT other")
+            for d in row
+            if d
+        },
+    )
     job.run("CREATE OR REPLACE TABLE snapped (typed DATE, fiscal DATE)")
     if snap:
         job.con.executemany("INSERT INTO snapped VALUES (?, ?)", sorted(snap.items()))
@@ -193,7 +220,9 @@ def finish_quotas(job: Job) -> None:
     end = f"coalesce(b.fiscal, end_day, CAST({start} + INTERVAL 1 MONTH AS DATE))"
     owner = "CASE WHEN level = 'team' THEN t.team_id ELSE rep_id END"
     quarantined = mask(
-        ("D28", f"{owner} IS NULL"), ("no_date", f"start_day IS NULL OR {end} <= {start}"), ("D39", "money IS NULL OR money < 0")
+        ("D28", f"{owner} IS NULL"),
+        ("no_date", f"start_day IS NULL OR {end} <= {start}"),
+        ("D39", "money IS NULL OR money < 0"),
     )
     job.make(
         "w_quotas",
@@ -213,7 +242,11 @@ def snap_table(job: Job, days: set[dt.date]) -> dict[dt.date, dt.date]:
     calendar = FiscalCalendar(PATTERNS[settings.kind], settings.start_month)
     adrift = []
     for day in sorted(days):
-        starts = [start for year in (day.year - 2, day.year - 1, day.year, day.year + 1) for start in calendar.period_starts(year)]
+        starts = [
+            start
+            for year in (day.year - 2, day.year - 1, day.year, day.year + 1)
+            for start in calendar.period_starts(year)
+        ]
         near = min(starts, key=lambda start: (abs((start - day).days), start))
         if abs((near - day).days) <= SNAP_DAYS:
             found[day] = near
@@ -221,5 +254,8 @@ def snap_table(job: Job, days: set[dt.date]) -> dict[dt.date, dt.date]:
             adrift.append(day)
     if adrift:
         listed = ", ".join(str(d) for d in adrift[:3])
-        job.ledger.refuse("D40", f"quota dates {listed} are more than {SNAP_DAYS} days from any fiscal start. Set [fiscal], or repair the quotas.")
+        job.ledger.refuse(
+            "D40",
+            f"quota dates {listed} are more than {SNAP_DAYS} days from any fiscal start. Set [fiscal], or repair the quotas.",
+        )
     return found

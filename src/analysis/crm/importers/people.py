@@ -12,12 +12,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.crm.importers.config import Team
+from analysis.crm.importers.defects import bit
 from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.naming import field_key
 from analysis.crm.importers.privacy import OPAQUE, pseudonym, scrub
-from analysis.crm.importers.defects import bit
+from analysis.crm.importers.rules import name as quoted
 
-USER_VALUES = ("id", "second_id", "name", "email", "login", "manager", "team", "department", "title", "timezone", "employee", "hired", "left_day")
+USER_VALUES = (
+    "id",
+    "second_id",
+    "name",
+    "email",
+    "login",
+    "manager",
+    "team",
+    "department",
+    "title",
+    "timezone",
+    "employee",
+    "hired",
+    "left_day",
+)
 UNASSIGNED = "unassigned"
 
 
@@ -54,23 +69,33 @@ class People:
 def build_people(job: Job) -> People:
     """Read users and teams, tell persons apart, and make the table `person` that activities and deals join."""
     raw_table(job, "w_users", "users", (*USER_VALUES, "is_person"))
-    listed = ", ".join(USER_VALUES)
-    clean = {v: job.id_sql(v) if v in ("id", "second_id", "manager", "team") else v for v in USER_VALUES}
     rows = job.rows(
-        f"SELECT _src, _row, _d, coalesce(is_person::BOOLEAN, true), {', '.join(clean[v] + ' AS ' + v for v in USER_VALUES)} "  # noqa: S608
+        f"SELECT _src, _row, _d, coalesce(is_person::BOOLEAN, true), {', '.join(USER_VALUES)} "  # noqa: S608
         f"FROM w_users ORDER BY _src, _row"
     )
-    assert listed
     people = People([])
     for src, row, dropped, is_person, *values in rows:
         user = User(src, row, dropped, dict(zip(USER_VALUES, values, strict=True)))
         user.dropped |= 0 if is_person else bit("no_person")
         people.users.append(user)
+    if job.config.base.people.users == "owners":
+        add_owners(job, people)
     identify(job, people)
     exclude(job, people)
     assign_teams(job, people)
     write_person(job, people)
     return people
+
+
+def add_owners(job: Job, people: People) -> None:
+    """Owners of rows that no list of users names, for exports without one; they have no row of their own to account for."""
+    known = {v for u in people.users for v in (u.get("id"), u.get("second_id")) if v}
+    owners: set[str] = set()
+    for staged in [*job.objects("activities"), *job.objects("opportunities"), *job.objects("engagement_base")]:
+        key = job.id_sql(staged.object.sql("rep", staged.column))
+        owners |= {o for (o,) in job.rows(f"SELECT DISTINCT {key} FROM {quoted(staged.table)} s") if o}  # noqa: S608
+    for number, owner in enumerate(sorted(owners - known)):
+        people.users.append(User("", number, 0, {"id": owner}))
 
 
 def identify(job: Job, people: People) -> None:
@@ -123,7 +148,11 @@ def exclude(job: Job, people: People) -> None:
     patterns = [p.lower() for p in job.config.base.people.exclude_users]
     for user in people.users:
         marks = [(user.get(v) or "").lower() for v in ("email", "login")]
-        if user.person and any(m.startswith(p) for p in patterns for m in marks if p) or (user.get("id") or "").lower() in patterns:
+        if (
+            user.person
+            and any(m.startswith(p) for p in patterns for m in marks if p)
+            or (user.get("id") or "").lower() in patterns
+        ):
             user.dropped |= bit("excluded_user")
             people.excluded.add(user.person)
 
@@ -134,11 +163,17 @@ def assign_teams(job: Job, people: People) -> None:
     links = team_links(job, people)
     settings = job.config.base.people.team_from
     uses_team = settings in ("auto", "role") and (links or any(u.get("team") for u in people.users))
-    uses_department = settings == "department" or (settings == "auto" and not uses_team and any(u.get("department") for u in people.users))
+    uses_department = settings == "department" or (
+        settings == "auto" and not uses_team and any(u.get("department") for u in people.users)
+    )
     for user in people.users:
         if not user.person or user.dropped:
             continue
-        found = (user.get("team") or links.get(user.get("id") or "") or links.get(user.get("second_id") or "")) if uses_team else None
+        found = (
+            (user.get("team") or links.get(user.get("id") or "") or links.get(user.get("second_id") or ""))
+            if uses_team
+            else None
+        )
         found = user.get("department") if uses_department else found
         if found or user.person not in people.team:
             people.team[user.person] = team_of(job, people, found, uses_team or uses_department)
@@ -176,9 +211,11 @@ def source_teams(job: Job, people: People) -> None:
             people.team_keys[mark.lower()] = config_team.id
     raw_table(job, "w_teams", "teams", ("id", "name", "region", "timezone"))
     for team_id, name, region, zone in job.rows(
-        f"SELECT {job.id_sql('id')}, name, region, timezone FROM w_teams WHERE _d = 0 AND id IS NOT NULL ORDER BY _row"  # noqa: S608
+        f"SELECT id, name, region, timezone FROM w_teams WHERE _d = 0 AND id IS NOT NULL ORDER BY _row"  # noqa: S608
     ):
-        own = people.team_keys.get(team_id.lower()) or people.team_keys.get((name or "").lower()) or safe_team_id(team_id)
+        own = (
+            people.team_keys.get(team_id.lower()) or people.team_keys.get((name or "").lower()) or safe_team_id(team_id)
+        )
         people.team_keys[team_id.lower()] = own
         if name:
             people.team_keys.setdefault(name.lower(), own)
@@ -191,7 +228,9 @@ def configured_teams(job: Job) -> list[Team]:
     return [*found, job.config.base.team] if job.config.base.team.id else found
 
 
-def team_row(job: Job, team_id: str, name: str | None, region: str | None = None, zone: str | None = None) -> dict[str, str | None]:
+def team_row(
+    job: Job, team_id: str, name: str | None, region: str | None = None, zone: str | None = None
+) -> dict[str, str | None]:
     """A row of the teams table: what the configuration says, else what the CRM says."""
     own = job.config.of(team_id).team
     named = own.name if own.id == team_id else None
@@ -220,20 +259,22 @@ def team_links(job: Job, people: People) -> dict[str, str]:
     if job.objects("user_teams"):
         raw_table(job, "w_user_teams", "user_teams", ("user", "team", "primary"), None)
         for user, team in job.rows(
-            f"SELECT {job.id_sql(chr(34) + 'user' + chr(34))}, {job.id_sql('team')} FROM w_user_teams "  # noqa: S608
+            f'SELECT "user", team FROM w_user_teams '  # noqa: S608
             'WHERE _d = 0 AND "primary"::BOOLEAN ORDER BY _src, _row'
         ):
             if user and team:
                 found[people.keys.get(user, user)].add(team)
     if job.objects("user_details"):
         raw_table(job, "w_user_details", "user_details", ("id", "team"))
-        for user, team in job.rows(f"SELECT {job.id_sql('id')}, {job.id_sql('team')} FROM w_user_details WHERE _d = 0 AND team IS NOT NULL"):  # noqa: S608
+        for user, team in job.rows(f"SELECT id, team FROM w_user_details WHERE _d = 0 AND team IS NOT NULL"):  # noqa: S608
             if user:
                 found.setdefault(people.keys.get(user, user), {team})
     for user, teams in sorted(found.items()):
         if len(teams) > 1:
             who = pseudonym(job.key, people.keys.get(user, user))
-            job.ledger.refuse("D33", f"{who} has {len(teams)} primary teams at once. Leave one, or give memberships with dates.")
+            job.ledger.refuse(
+                "D33", f"{who} has {len(teams)} primary teams at once. Leave one, or give memberships with dates."
+            )
     return {user: min(teams) for user, teams in found.items()}
 
 
@@ -249,7 +290,9 @@ def write_person(job: Job, people: People) -> None:
         zone = zones.get(person) or people.teams[team]["timezone"] or "UTC"
         job.zones.add(zone)
         rows.append((key, pseudonym(job.key, person), team, zone, person in people.excluded, person in people.held))
-    job.run("CREATE OR REPLACE TABLE person (user_key VARCHAR, rep_id VARCHAR, team_id VARCHAR, tz VARCHAR, excluded BOOLEAN, held BOOLEAN)")
+    job.run(
+        "CREATE OR REPLACE TABLE person (user_key VARCHAR, rep_id VARCHAR, team_id VARCHAR, tz VARCHAR, excluded BOOLEAN, held BOOLEAN)"
+    )
     if rows:
         job.con.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?)", rows)
     doubled = [key for key, n in Counter(r[0] for r in rows).items() if n > 1]

@@ -50,7 +50,9 @@ def load_key(path: Path | None, forbidden: tuple[Path, ...] = ()) -> bytes:
     try:
         key = bytes.fromhex(path.read_text("ascii").strip())
     except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a pseudonym key; restore it, or remove it to begin with new pseudonyms.") from error
+        raise ConfigError(
+            f"{path}: not a pseudonym key; restore it, or remove it to begin with new pseudonyms."
+        ) from error
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{path}: a pseudonym key has {KEY_BYTES} bytes, this has {len(key)}.")
     return key
@@ -73,7 +75,9 @@ def make_key(path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise InputError(f"{path}: the pseudonym key cannot be written ({error.strerror}); name another place with {ENVIRONMENT}.") from error
+        raise InputError(
+            f"{path}: the pseudonym key cannot be written ({error.strerror}); name another place with {ENVIRONMENT}."
+        ) from error
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(key.hex() + "\n")
     return key

@@ -53,5 +53,7 @@ class ImportReport:
                 lines.append(f"  {action}: " + ", ".join(f"{code} {rows:,}" for code, rows in sorted(counts.items())))
         lines += [f"  {d['code']} {d['text']}" for d in self.defects if d["action"] in ("warned", "disabled")]
         if self.not_read:
-            lines.append(f"  not read: {len(self.not_read)} files ({sum(n['rows'] or 0 for n in self.not_read):,} rows) that no table needs")
+            lines.append(
+                f"  not read: {len(self.not_read)} files ({sum(n['rows'] or 0 for n in self.not_read):,} rows) that no table needs"
+            )
         return "\n".join(lines)

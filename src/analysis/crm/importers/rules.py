@@ -114,12 +114,16 @@ class Rule:
         if bool(self.kind) == self.ignore:
             raise ValueError(f"rule {self.id!r} needs a kind, or ignore = true, and not both")
         if self.kind and not KIND.fullmatch(self.kind):
-            raise ValueError(f"kind {self.kind!r} must be lower-case letters, digits and _ (40 at most), as in roi_presentation")
+            raise ValueError(
+                f"kind {self.kind!r} must be lower-case letters, digits and _ (40 at most), as in roi_presentation"
+            )
         if not (self.when or self.when_all or self.when_object):
             raise ValueError(f"rule {self.id!r} matches everything; give it when = [...] or when_object")
         unknown = set(self.outcomes) - set(Outcome.__args__)  # type: ignore[attr-defined]
         if unknown:
-            raise ValueError(f"rule {self.id!r}: outcome {sorted(unknown)[0]!r} is not known: {', '.join(Outcome.__args__)}")  # type: ignore[attr-defined]
+            raise ValueError(
+                f"rule {self.id!r}: outcome {sorted(unknown)[0]!r} is not known: {', '.join(Outcome.__args__)}"
+            )  # type: ignore[attr-defined]
 
     def conditions(self) -> Iterator[Condition]:
         """Every condition of the rule, for checks of field names."""

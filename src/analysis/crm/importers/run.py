@@ -12,9 +12,20 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from analysis.crm.importers import accounting, activities, checks, deals, landing, leads, money, people, sidetables, touches, writer
+from analysis.crm.importers import (
+    accounting,
+    activities,
+    checks,
+    deals,
+    landing,
+    leads,
+    money,
+    people,
+    sidetables,
+    touches,
+    writer,
+)
 from analysis.crm.importers.config import CRMS, Config, load_config
-from analysis.crm.importers.defects import Ledger
 from analysis.crm.importers.job import Job, Progress
 from analysis.crm.importers.mappings import Mapping, mapping_of
 from analysis.crm.importers.naming import field_key
@@ -23,6 +34,9 @@ from analysis.crm.importers.report import ImportReport
 from analysis.crm.importers.sources import SourceTable, discover
 from analysis.crm.importers.strict import nearest
 from analysis.errors import AnalysisError, ConfigError, InputError
+
+
+SMALL_BYTES = 8_000_000
 
 
 def import_crm(
@@ -57,7 +71,7 @@ def import_crm(
     key = load_key(Path(key_file) if key_file else None, (out, *sources))
     tables, unopened = discover(source, settings.source)
     with writer.workshop(out) as folder:
-        con = landing.open_engine(folder, memory)
+        con = landing.open_engine(folder, memory, small=sum(t.size for t in tables) < SMALL_BYTES)
         try:
             job = Job(con, settings, mapping_of(crm), key, folder, progress=progress)
             return run(job, tables, unopened, source, out, folder)
@@ -72,13 +86,17 @@ def readable(error: Exception) -> Exception:
     import duckdb
 
     if isinstance(error, duckdb.OutOfMemoryException):
-        return InputError("the import needs more memory than its limit or more disk than there is; free some space or raise the limit.")
+        return InputError(
+            "the import needs more memory than its limit or more disk than there is; free some space or raise the limit."
+        )
     if isinstance(error, duckdb.IOException):
         return InputError("the disk could not be written while importing; what was there before is untouched.")
     return error
 
 
-def run(job: Job, tables: list[SourceTable], unopened: list[str], source: str | Path, out: Path, folder: Path) -> ImportReport:
+def run(
+    job: Job, tables: list[SourceTable], unopened: list[str], source: str | Path, out: Path, folder: Path
+) -> ImportReport:
     """Stage, build, judge, account, write, publish."""
     not_read = stage_all(job, tables)
     job.details["rates_file"] = read_rates(job, source)
@@ -113,7 +131,9 @@ def run(job: Job, tables: list[SourceTable], unopened: list[str], source: str | 
     return finish(job, out, folder, not_read, unopened, off)
 
 
-def finish(job: Job, out: Path, folder: Path, not_read: list[dict[str, Any]], unopened: list[str], off: set[str]) -> ImportReport:
+def finish(
+    job: Job, out: Path, folder: Path, not_read: list[dict[str, Any]], unopened: list[str], off: set[str]
+) -> ImportReport:
     """Account for every row, write, publish."""
     accounting.note_masks(job)
     objects = accounting.account(job)
@@ -126,7 +146,9 @@ def finish(job: Job, out: Path, folder: Path, not_read: list[dict[str, Any]], un
     job.tell("publishing", 0.98)
     writer.publish(ready, out)
     job.tell("done", 1.0)
-    return ImportReport(job.mapping.crm, out, tuple(objects), written, tuple(job.ledger.entries), tuple(not_read), content)
+    return ImportReport(
+        job.mapping.crm, out, tuple(objects), written, tuple(job.ledger.entries), tuple(not_read), content
+    )
 
 
 def stage_all(job: Job, tables: list[SourceTable]) -> list[dict[str, Any]]:
@@ -143,11 +165,15 @@ def stage_all(job: Job, tables: list[SourceTable]) -> list[dict[str, Any]]:
             others += own
         else:
             job.staged[name] = landing.stage(job.con, job.mapping.object(name), own, job.config, extra)
-    job.ledger = Ledger()
+    job.short_ids = job.mapping.id_macro != "clean_id" and any(
+        landing.has_short_ids(job.con, s) for s in job.staged.values()
+    )
     unknown = set(job.config.source.expect) - {t.name for t in tables}
     if unknown:
         file = min(unknown)
-        raise ConfigError(f"{job.config.base_name}: source.expect: no file {file!r} in the source.{nearest(file, [t.name for t in tables])}")
+        raise ConfigError(
+            f"{job.config.base_name}: source.expect: no file {file!r} in the source.{nearest(file, [t.name for t in tables])}"
+        )
     return [count_unread(table) for table in others]
 
 
@@ -175,17 +201,26 @@ def check_fields(config: Config, mapping: Mapping, found: dict[str, list[SourceT
     files = [config.base, *config.teams.values()]
     settings = config.base.money
     wanted = {f: f"[[activity]] {rule.id}" for file in files for rule in file.activity for f in rule.fields()}
-    wanted |= {f: "[money]" for f in (settings.field, settings.list_field, settings.units_field, settings.margin_field) if f}
+    wanted |= {
+        f: "[money]" for f in (settings.field, settings.list_field, settings.units_field, settings.margin_field) if f
+    }
     for name, where in sorted(wanted.items()):
         if field_key(name) not in columns and field_key(name) not in known:
-            valid = {*columns.values(), *(api for o in mapping.objects for api in o.spellings if not api.startswith("_"))}
-            raise ConfigError(f"{config.base_name}: {where}: neither {mapping.crm} nor this export has a field {name!r}.{nearest(name, valid)}")
+            valid = {
+                *columns.values(),
+                *(api for o in mapping.objects for api in o.spellings if not api.startswith("_")),
+            }
+            raise ConfigError(
+                f"{config.base_name}: {where}: neither {mapping.crm} nor this export has a field {name!r}.{nearest(name, valid)}"
+            )
     objects = {o.name.lower() for o in mapping.of_role("activities")}
     for file in files:
         for rule in file.activity:
             if rule.when_object and rule.when_object.lower() not in objects:
                 valid = {o.name for o in mapping.of_role("activities")}
-                raise ConfigError(f"{config.base_name}: [[activity]] {rule.id}: {mapping.crm} has no object {rule.when_object!r}.{nearest(rule.when_object, valid)}")
+                raise ConfigError(
+                    f"{config.base_name}: [[activity]] {rule.id}: {mapping.crm} has no object {rule.when_object!r}.{nearest(rule.when_object, valid)}"
+                )
     return set(wanted)
 
 
@@ -194,7 +229,9 @@ def one_currency(config: Config) -> None:
     base = config.base.team.reporting_currency
     for team_id, file in config.teams.items():
         if file.team.reporting_currency != base:
-            raise ConfigError(f"team {team_id}: reporting_currency {file.team.reporting_currency} differs from the company's {base}; one data folder has one.")
+            raise ConfigError(
+                f"team {team_id}: reporting_currency {file.team.reporting_currency} differs from the company's {base}; one data folder has one."
+            )
 
 
 def read_rates(job: Job, source: str | Path) -> list[tuple[str, str | None, float]]:
@@ -207,7 +244,9 @@ def read_rates(job: Job, source: str | Path) -> list[tuple[str, str | None, floa
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [(r["currency"].upper(), r.get("month") or None, float(r["rate"])) for r in csv.DictReader(file)]
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise ConfigError(f"money.rates_file {name}: needs a CSV beside the export with currency, month (2026-11) and rate.") from error
+        raise ConfigError(
+            f"money.rates_file {name}: needs a CSV beside the export with currency, month (2026-11) and rate."
+        ) from error
     return rows
 
 
@@ -217,7 +256,9 @@ def export_day(job: Job) -> dt.date | None:
         return job.config.source.extracted_on
     if job.one("SELECT max(created_utc) FROM a1") is None:
         return None
-    latest = job.one("SELECT greatest(max(m), (SELECT max(created_utc) FROM o1)) FROM (SELECT max(created_utc) AS m FROM a1 WHERE _d = 0)")
+    latest = job.one(
+        "SELECT greatest(max(m), (SELECT max(created_utc) FROM o1)) FROM (SELECT max(created_utc) AS m FROM a1 WHERE _d = 0)"
+    )
     return latest.date() if latest else None
 
 
@@ -234,7 +275,11 @@ def fill_memberships(job: Job) -> None:
 
 
 def report_content(
-    job: Job, objects: list[dict[str, Any]], written: dict[str, int], not_read: list[dict[str, Any]], unopened: list[str]
+    job: Job,
+    objects: list[dict[str, Any]],
+    written: dict[str, int],
+    not_read: list[dict[str, Any]],
+    unopened: list[str],
 ) -> dict[str, Any]:
     """The import report as JSON: no names, no texts of rows, nothing of this machine."""
     base = job.config.base
@@ -260,15 +305,31 @@ def report_content(
             "kinds": kinds,
             "week_start": base.team.week_start,
             "workdays": base.team.workdays,
-            "fiscal": {"kind": base.fiscal.kind, "start_month": base.fiscal.start_month, "year_named_for": base.fiscal.year_named_for},
-            "money": {"basis": base.money.basis, "won_date": base.money.won_date, "credit": base.money.credit, "fx": base.money.fx},
+            "fiscal": {
+                "kind": base.fiscal.kind,
+                "start_month": base.fiscal.start_month,
+                "year_named_for": base.fiscal.year_named_for,
+            },
+            "money": {
+                "basis": base.money.basis,
+                "won_date": base.money.won_date,
+                "credit": base.money.credit,
+                "fx": base.money.fx,
+            },
             "leads": {"first_touch": base.leads.first_touch, "response_clock": base.leads.response_clock},
             "ramp_days": base.people.ramp_days,
-            "privacy": {"min_group": base.privacy.min_group, "leader_sees": base.privacy.leader_sees, "peers": base.privacy.peers},
+            "privacy": {
+                "min_group": base.privacy.min_group,
+                "leader_sees": base.privacy.leader_sees,
+                "peers": base.privacy.peers,
+            },
         },
     }
 
 
 def bulk_list(job: Job) -> list[dict[str, Any]]:
     """The minutes in which a bulk import wrote activities (D23)."""
-    return [{"minute": str(m), "rows": n} for m, n in job.rows("SELECT minute, sum(n)::BIGINT FROM bulk_minutes GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50")]
+    return [
+        {"minute": str(m), "rows": n}
+        for m, n in job.rows("SELECT minute, sum(n)::BIGINT FROM bulk_minutes GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50")
+    ]

@@ -32,12 +32,12 @@ def build_memberships(job: Job, people: People) -> None:
         "w_memberships",
         f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'valid_from IS NULL OR valid_to <= valid_from'), ('bad_value', 'team_id IS NULL'))} "  # noqa: S608
         f"AS _q, 0::BIGINT AS _f, * EXCLUDE (_src, _row, _d) FROM (SELECT m._src, m._row, m._d, p.rep_id, t.team_id, m.manager, "
-        f'CAST({moments["start"]} AS DATE) AS valid_from, CAST({moments["end"]} AS DATE) AS valid_to '
-        f"FROM m0 m LEFT JOIN person p ON p.user_key = {job.id_sql('m.rep')} LEFT JOIN team_mark t ON t.mark = lower({job.id_sql('m.team')}))",
+        f"CAST({moments['start']} AS DATE) AS valid_from, CAST({moments['end']} AS DATE) AS valid_to "
+        f"FROM m0 m LEFT JOIN person p ON p.user_key = m.rep LEFT JOIN team_mark t ON t.mark = lower(m.team))",
         like="m0",
         what="memberships",
     )
-    for team_id, in job.rows("SELECT DISTINCT team_id FROM w_memberships WHERE team_id IS NOT NULL ORDER BY 1"):
+    for (team_id,) in job.rows("SELECT DISTINCT team_id FROM w_memberships WHERE team_id IS NOT NULL ORDER BY 1"):
         people.teams.setdefault(team_id, team_row(job, team_id, None))
     refuse_overlaps(job)
 
@@ -62,8 +62,8 @@ def build_absences(job: Job) -> None:
         "w_absences",
         f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'from_date IS NULL OR to_date IS NULL OR to_date <= from_date'))} AS _q, "  # noqa: S608
         "0::BIGINT AS _f, rep_id, from_date, to_date FROM (SELECT b.*, p.rep_id, "
-        f'CAST({moments["start"]} AS DATE) AS from_date, CAST({moments["end"]} AS DATE) AS to_date FROM b0 b '
-        f"LEFT JOIN person p ON p.user_key = {job.id_sql('b.rep')})",
+        f"CAST({moments['start']} AS DATE) AS from_date, CAST({moments['end']} AS DATE) AS to_date FROM b0 b "
+        f"LEFT JOIN person p ON p.user_key = b.rep)",
     )
     raw_table(job, "y0", "holidays", ("day", "team"), None)
     moments = stamps(job, "y0", ("day",))
@@ -71,7 +71,7 @@ def build_absences(job: Job) -> None:
         "w_holidays",
         f"SELECT y._src, y._row, y._d, {mask(('no_date', 'day_utc IS NULL'), ('bad_value', 'y.team IS NOT NULL AND t.team_id IS NULL'))} AS _q, 0::BIGINT AS _f, "  # noqa: S608
         f"CAST(day_utc AS DATE) AS date, t.team_id FROM (SELECT *, {moments['day']} AS day_utc FROM y0) y "
-        f"LEFT JOIN team_mark t ON t.mark = lower({job.id_sql('y.team')})",
+        f"LEFT JOIN team_mark t ON t.mark = lower(y.team)",
         like="y0",
         what="holidays",
     )
@@ -91,7 +91,7 @@ def build_coaching(job: Job) -> None:
         f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'), ('D28', 'rep_id IS NULL OR manager IS NULL'), ('no_date', 'day_utc IS NULL'), ('bad_value', f'{kind} IS NULL OR {kind} NOT IN ({kinds})'))} "  # noqa: S608
         f"AS _q, 0::BIGINT AS _f, id AS coaching_id, manager, rep_id, {kind} AS kind, CAST(day_utc AS DATE) AS occurred_on, "
         f"try_cast(duration AS BIGINT) AS duration_s, {'CASE lower(focus) ' + focus + ' END' if focus else 'CAST(NULL AS VARCHAR)'} AS focus, met::BOOLEAN AS focus_met "
-        f"FROM (SELECT z.*, {moments['day']} AS day_utc, p.rep_id FROM z0 z LEFT JOIN person p ON p.user_key = {job.id_sql('z.rep')})",
+        f"FROM (SELECT z.*, {moments['day']} AS day_utc, p.rep_id FROM z0 z LEFT JOIN person p ON p.user_key = z.rep)",
         like="z0",
         what="coaching",
     )
@@ -105,7 +105,7 @@ def hire_dates(job: Job, people: People) -> dict[str, tuple[dt.date | None, dt.d
     job.run("CREATE OR REPLACE TABLE w_hires AS SELECT _src, _row, _d, 0::BIGINT AS _q, 0::BIGINT AS _f FROM i0")
     found: dict[str, tuple[dt.date | None, dt.date | None]] = {}
     for row, employee, hired, left in job.rows(
-        f"SELECT _row, {job.id_sql('employee')}, CAST({moments['hired']} AS DATE), CAST({moments['left_day']} AS DATE) FROM i0 WHERE _d = 0 ORDER BY _row"  # noqa: S608
+        f"SELECT _row, employee, CAST({moments['hired']} AS DATE), CAST({moments['left_day']} AS DATE) FROM i0 WHERE _d = 0 ORDER BY _row"  # noqa: S608
     ):
         person = by_employee.get((employee or "").lower()) or people.keys.get(employee or "")
         if person is None:
@@ -129,10 +129,21 @@ def without_go_live(
     days = Counter(hired for hired, _ in found.values() if hired)
     for day, count in days.items():
         if count >= GO_LIVE_MIN and count >= GO_LIVE_SHARE * sum(days.values()):
-            job.ledger.note("D34", "reps", "fixed", count, f"{count:,} of {persons:,} hire dates are {day}, the day the system went live; set to unknown")
+            job.ledger.note(
+                "D34",
+                "reps",
+                "fixed",
+                count,
+                f"{count:,} of {persons:,} hire dates are {day}, the day the system went live; set to unknown",
+            )
             found = {p: (None if hired == day else hired, left) for p, (hired, left) in found.items()}
     if not any(hired for hired, _ in found.values()):
-        job.ledger.disable("D34", "ramp", persons, "no hire dates; the ramp chapter is skipped. Give hris.csv with employee_number and hire_date.")
+        job.ledger.disable(
+            "D34",
+            "ramp",
+            persons,
+            "no hire dates; the ramp chapter is skipped. Give hris.csv with employee_number and hire_date.",
+        )
     return found
 
 
@@ -180,8 +191,15 @@ def used_sql() -> str:
 
 def write_teams(job: Job, people: People) -> None:
     """`t_teams`: the teams somebody is or was in."""
-    used = {t for (t,) in job.rows("SELECT team_id FROM w_reps WHERE _d = 0 AND _q = 0 UNION SELECT team_id FROM w_memberships WHERE _d = 0 AND _q = 0")}
-    job.run("CREATE OR REPLACE TABLE t_teams (team_id VARCHAR, name VARCHAR, region VARCHAR, timezone VARCHAR, currency VARCHAR)")
+    used = {
+        t
+        for (t,) in job.rows(
+            "SELECT team_id FROM w_reps WHERE _d = 0 AND _q = 0 UNION SELECT team_id FROM w_memberships WHERE _d = 0 AND _q = 0"
+        )
+    }
+    job.run(
+        "CREATE OR REPLACE TABLE t_teams (team_id VARCHAR, name VARCHAR, region VARCHAR, timezone VARCHAR, currency VARCHAR)"
+    )
     rows = [tuple(people.teams[t].values()) for t in sorted(people.teams) if t in used]
     if rows:
         job.con.executemany("INSERT INTO t_teams VALUES (?, ?, ?, ?, ?)", rows)

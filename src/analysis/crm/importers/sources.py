@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class SourceTable:
     name: for messages and the report. stem: what the object is recognised by. columns: as the source spells them.
     batches: called with the columns wanted; gives text columns plus `_line` and `_footer`. parquet: the file, when DuckDB
     may read it by itself. sha256: of the bytes, where there is a file. damage: why the file cannot be read; raised only when a
-    table needs the file.
+    table needs the file. size: bytes; unknown counts as large.
     """
 
     name: str
@@ -39,6 +39,7 @@ class SourceTable:
     parquet: Path | None = None
     sha256: str | None = None
     damage: DataError | None = None
+    size: int = 1 << 40
 
 
 def discover(source: str | Path, settings: Source) -> tuple[list[SourceTable], list[str]]:
@@ -51,7 +52,9 @@ def discover(source: str | Path, settings: Source) -> tuple[list[SourceTable], l
         return database.tables(text), []
     folder = Path(text)
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; SOURCE is a folder of CSV or parquet files, or a database URL.")
+        raise InputError(
+            f"{folder}: there is no such folder; SOURCE is a folder of CSV or parquet files, or a database URL."
+        )
     tables: list[SourceTable] = []
     unopened: list[str] = []
     for path in files_of(folder):
@@ -82,7 +85,7 @@ def files_of(folder: Path) -> list[Path]:
 def open_or_note(path: Path, name: str, kind: str, settings: Source) -> list[SourceTable]:
     """The tables of a file; a damaged file is a table that says so."""
     try:
-        return open_file(path, name, kind, settings)
+        return [replace(table, size=path.stat().st_size) for table in open_file(path, name, kind, settings)]
     except DataError as error:
         return [SourceTable(name, stem_of(path), (), None, damage=error)]
 
@@ -96,7 +99,12 @@ def open_file(path: Path, name: str, kind: str, settings: Source) -> list[Source
         found = jsonlines.streams(path, name)
         return [
             SourceTable(
-                name if len(found) == 1 else f"{name}#{stream}", stream, columns, json_batches(path, name, stream), None, sha256
+                name if len(found) == 1 else f"{name}#{stream}",
+                stream,
+                columns,
+                json_batches(path, name, stream),
+                None,
+                sha256,
             )
             for stream, columns in found.items()
         ]
@@ -123,7 +131,9 @@ def open_parquet(path: Path, name: str) -> SourceTable:
     try:
         columns = tuple(pq.read_schema(path).names)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{name}: not a whole parquet file; it is cut off or damaged. Export it again. [D40]") from error
+        raise DataError(
+            f"{name}: not a whole parquet file; it is cut off or damaged. Export it again. [D40]"
+        ) from error
     return SourceTable(name, stem_of(path), columns, None, path, file_hash(path))
 
 

@@ -24,7 +24,10 @@ def pipeline_labels(job: Job) -> dict[str, str]:
     if not job.objects("pipelines"):
         return {}
     raw_table(job, "w_pipelines", "pipelines", ("id", "label"))
-    return {i.lower(): n for i, n in job.rows("SELECT id, label FROM w_pipelines WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL")}
+    return {
+        i.lower(): n
+        for i, n in job.rows("SELECT id, label FROM w_pipelines WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL")
+    }
 
 
 def stage_labels(job: Job) -> dict[str, str]:
@@ -33,7 +36,10 @@ def stage_labels(job: Job) -> dict[str, str]:
         return {}
     raw_table(job, "w_stages", "stages", ("id", "label"))
     return {
-        i.lower(): n for i, n in job.rows(f"SELECT {job.id_sql('id')}, label FROM w_stages WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL")  # noqa: S608
+        i.lower(): n
+        for i, n in job.rows(
+            f"SELECT clean_id(id), label FROM w_stages WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL"
+        )  # noqa: S608
     }
 
 
@@ -41,7 +47,7 @@ def build_history(job: Job) -> None:
     """`h1`: stage and owner changes of deals that are in the data, merged deals followed; other rows dropped or in quarantine."""
     raw_table(job, "h0", "deal_history", HISTORY, None)
     moments = stamps(job, "h0", ("clock",))
-    key = job.id_sql("h.deal")
+    key = "h.deal"
     job.make(
         "h1",
         f"SELECT h.*, {moments['clock']} AS at_utc, coalesce(m.target, {key}) AS deal_key FROM h0 h LEFT JOIN deal_merge m ON m.source = {key}",  # noqa: S608
@@ -53,24 +59,28 @@ def build_history(job: Job) -> None:
 def map_stages(job: Job) -> None:
     """`o3` (deals with stage_name, stage_as, status) and `w_history` (changes with the same); unmapped stages are refused."""
     pipelines, labels = pipeline_labels(job), stage_labels(job)
-    stage_id = job.id_sql("stage")
+    stage_id = "clean_id(stage)"
     seen = job.rows(
-        f"SELECT team_id, pipeline, {stage_id}, count(*) FROM o2 WHERE _d = 0 AND stage IS NOT NULL GROUP BY ALL "  # noqa: S608
-        f"UNION ALL SELECT o.team_id, o.pipeline, {job.id_sql('h.new')}, 0 FROM h1 h JOIN o2 o ON o.id_key = h.deal_key "
+        f"SELECT team_id, pipeline, coalesce({stage_id}, ''), count(*) FROM o2 WHERE _d = 0 GROUP BY ALL "  # noqa: S608
+        f"UNION ALL SELECT o.team_id, o.pipeline, clean_id(h.new), 0 FROM h1 h JOIN o2 o ON o.id_key = h.deal_key "
         "WHERE h.field = 'stage' AND h._d = 0 AND o._d = 0 AND h.new IS NOT NULL GROUP BY ALL"
     )
     resolved: dict[tuple[str | None, str | None, str], tuple[str, str, int]] = {}
     missing: dict[str, int] = defaultdict(int)
     for team_id, pipeline, stage, deals in seen:
         found = resolve(job, team_id, pipeline, stage, pipelines, labels)
-        if found is None:
+        if found is None and stage:
             missing[labels.get(stage.lower(), stage)] += deals
-        else:
+        elif found is not None:
             resolved[(team_id, pipeline, stage)] = found
     refuse_missing(job, missing)
-    job.run("CREATE OR REPLACE TABLE stage_map (team_id VARCHAR, pipeline VARCHAR, stage VARCHAR, stage_as VARCHAR, stage_name VARCHAR, stage_order INTEGER)")
+    job.run(
+        "CREATE OR REPLACE TABLE stage_map (team_id VARCHAR, pipeline VARCHAR, stage VARCHAR, stage_as VARCHAR, stage_name VARCHAR, stage_order INTEGER)"
+    )
     if resolved:
-        job.con.executemany("INSERT INTO stage_map VALUES (?, ?, ?, ?, ?, ?)", [(*k, *v) for k, v in sorted(resolved.items(), key=str)])
+        job.con.executemany(
+            "INSERT INTO stage_map VALUES (?, ?, ?, ?, ?, ?)", [(*k, *v) for k, v in sorted(resolved.items(), key=str)]
+        )
     stage_deals(job)
     stage_changes(job)
 
@@ -79,19 +89,25 @@ def refuse_missing(job: Job, missing: dict[str, int]) -> None:
     """D38 for every stage without a meaning, with the nearest configured one."""
     configured = {name for pipeline in job.config.base.stages.values() for name in pipeline}
     for stage, deals in sorted(missing.items()):
-        job.ledger.refuse("D38", f'stage "{stage[:60]}" is not mapped ({deals:,} deals). Add it to [stages].{nearest(stage, configured)}')
+        job.ledger.refuse(
+            "D38",
+            f'stage "{stage[:60]}" is not mapped ({deals:,} deals). Add it to [stages].{nearest(stage, configured)}',
+        )
 
 
 def resolve(
     job: Job, team_id: str | None, pipeline: str | None, stage: str, pipelines: dict[str, str], labels: dict[str, str]
 ) -> tuple[str, str, int] | None:
-    """(as, name, order) of a stage: by the team's settings, the pipeline's table or the default one, by id or by label."""
+    """(as, name, order) of a stage: by the team's settings, the pipeline's table or the default one, by id or by label.
+
+    The stage "" stands for deals without one; a configuration that does not list it sends them to quarantine.
+    """
     settings = job.config.of(team_id).stages
     tables = {name.lower(): table for name, table in settings.items()}
     for pipeline_mark in ((pipeline or "").lower(), pipelines.get((pipeline or "").lower(), "").lower(), DEFAULT):
         table = {name.lower(): (name, entry) for name, entry in tables.get(pipeline_mark, {}).items()}
-        for stage_mark in (stage.lower(), labels.get(stage.lower(), "").lower()):
-            if stage_mark and stage_mark in table:
+        for stage_mark in (stage.lower(), labels.get(stage.lower(), stage).lower()):
+            if stage_mark in table:
                 name, entry = table[stage_mark]
                 return entry.as_, stage_word(name, entry), entry.order
     return None
@@ -109,12 +125,14 @@ def stage_word(name: str, entry: Stage) -> str:
 def stage_deals(job: Job) -> None:
     """`o3`: the deal's stage and status. A state the CRM keeps apart from the stage (Pipedrive, Dynamics) rules over it."""
     # A deal whose own row has no stage takes the last one of its history (Fivetran's older HubSpot landing).
-    stage_id = f"coalesce({job.id_sql('o.stage')}, l.stage)"
+    stage_id = f"coalesce(clean_id(o.stage), l.stage, '')"
     job.make(
         "last_stage",
-        f"SELECT deal_key, arg_max({job.id_sql('new')}, at_utc) AS stage FROM h1 WHERE field = 'stage' AND _d = 0 GROUP BY 1",  # noqa: S608
+        f"SELECT deal_key, arg_max(clean_id(new), at_utc) AS stage FROM h1 WHERE field = 'stage' AND _d = 0 GROUP BY 1",  # noqa: S608
     )
-    status = "coalesce(state, CASE WHEN stage_as IN ('won', 'lost') THEN stage_as WHEN stage_as IS NOT NULL THEN 'open' END)"
+    status = (
+        "coalesce(state, CASE WHEN stage_as IN ('won', 'lost') THEN stage_as WHEN stage_as IS NOT NULL THEN 'open' END)"
+    )
     word = "CASE WHEN state IN ('won', 'lost') THEN state ELSE coalesce(stage_name, state) END"
     quarantined = mask(("D38", f"({status}) IS NULL"))
     job.make(
@@ -135,14 +153,16 @@ def stage_changes(job: Job) -> None:
         f"SELECT h.*, o.id_key AS deal_id, o._d AS deal_dropped, s.stage_as, s.stage_name, n.n AS same_minute "  # noqa: S608
         f"FROM h1 h LEFT JOIN (SELECT id_key, team_id, pipeline, _d FROM o3 WHERE _d = 0 AND id_key IS NOT NULL) o ON o.id_key = h.deal_key "
         f"LEFT JOIN stage_map s ON h.field = 'stage' AND s.team_id IS NOT DISTINCT FROM o.team_id AND s.pipeline IS NOT DISTINCT FROM o.pipeline "
-        f"AND s.stage = {job.id_sql('h.new')} "
+        f"AND s.stage = clean_id(h.new) "
         "LEFT JOIN (SELECT date_trunc('minute', at_utc) AS minute, count(*) AS n FROM h1 WHERE field = 'stage' GROUP BY 1) n "
         "ON n.minute = date_trunc('minute', h.at_utc)",
         like="h1",
         what="stage history",
     )
     live = "field = 'stage' AND _d = 0 AND deal_id IS NOT NULL AND at_utc IS NOT NULL AND stage_name IS NOT NULL"
-    quarantined = mask(("orphan", "field IS NOT NULL AND deal_id IS NULL"), ("no_date", "field IS NOT NULL AND at_utc IS NULL"))
+    quarantined = mask(
+        ("orphan", "field IS NOT NULL AND deal_id IS NULL"), ("no_date", "field IS NOT NULL AND at_utc IS NULL")
+    )
     job.make(
         "h3",
         f"SELECT *, {live} AS live, CASE WHEN {live} THEN lag(stage_name) OVER (PARTITION BY deal_id, ({live}) ORDER BY at_utc, _src, _row) END "  # noqa: S608

@@ -110,10 +110,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
 
 def split_key(dotted: str) -> list[str]:
     """The parts of a dotted TOML key, quotes removed."""
-    return [
-        part[1:-1] if part[:1] in "\"'" else part
-        for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted)
-    ]
+    return [part[1:-1] if part[:1] in "\"'" else part for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted)]
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -172,7 +169,9 @@ def convert(hint: Any, value: Any, document: Document, path: tuple[str | int, ..
         return convert(next(a for a in arguments if a is not type(None)), value, document, path)
     if origin is typing.Literal:
         if not isinstance(value, str) or value not in arguments:
-            raise ConfigError(f"{document.at(path)}: {dotted(path)} = {value!r} is not known.{nearest(value, arguments)}")
+            raise ConfigError(
+                f"{document.at(path)}: {dotted(path)} = {value!r} is not known.{nearest(value, arguments)}"
+            )
         return value
     if origin is tuple:
         if not isinstance(value, list):

@@ -19,16 +19,21 @@ def judge_activities(job: Job) -> None:
     contact_links(job)
     job.make(
         "a2",
-        f"SELECT a.*, {status} AS state, {job.id_sql('a.account')} AS account_key, {deal_sql(job, 'a.opportunity')} AS deal, "  # noqa: S608
-        f"coalesce({job.id_sql('a.lead')}, l.lead_id) AS lead_key, coalesce({job.id_sql('a.contact')}, {job.id_sql('a.lead')}) AS touched, "
+        f"SELECT a.*, {status} AS state, a.account AS account_key, {deal_sql('a.opportunity')} AS deal, "  # noqa: S608
+        f"coalesce(a.lead, l.lead_id) AS lead_key, coalesce(a.contact, a.lead) AS touched, "
         f"coalesce(b.n, 0) > 0 OR coalesce(date_diff('day', occurred_on, CAST(created_utc AS DATE)) > {defaults.backdated_days}, false) AS bulk "
-        f"FROM a1 a LEFT JOIN contact_lead l ON l.contact = {job.id_sql('a.contact')} "
+        f"FROM a1 a LEFT JOIN contact_lead l ON l.contact = a.contact "
         "LEFT JOIN bulk_minutes b ON b.minute = date_trunc('minute', a.created_utc) AND b.creator IS NOT DISTINCT FROM a.creator",
         like="a1",
         what="activities",
     )
     job.make("twice", twice_sql(defaults.collapse_same_contact_minutes))
-    job.make("a3", f"SELECT a.*, t._row IS NOT NULL AS twice FROM a2 a LEFT JOIN twice t USING (_src, _row)", like="a2", what="activities")  # noqa: F541
+    job.make(
+        "a3",
+        f"SELECT a.*, t._row IS NOT NULL AS twice FROM a2 a LEFT JOIN twice t USING (_src, _row)",
+        like="a2",
+        what="activities",
+    )  # noqa: F541
     window(job)
     finish(job, as_of)
     job.run("DROP TABLE a2; DROP TABLE a3; DROP TABLE a4")
@@ -42,17 +47,16 @@ def bulk_sql(rows: int) -> str:
     )
 
 
-def deal_sql(job: Job, text: str) -> str:
+def deal_sql(text: str) -> str:
     """The deal an activity points to, merged deals followed to their survivor."""
-    key = job.id_sql(text)
-    return f"coalesce((SELECT m.target FROM deal_merge m WHERE m.source = {key}), {key})"
+    return f"coalesce((SELECT m.target FROM deal_merge m WHERE m.source = {text}), {text})"
 
 
 def contact_links(job: Job) -> None:
     """contact_lead: a lead's contact after conversion, so that later touches still count for the lead."""
     job.make(
         "contact_lead",
-        f"SELECT {job.id_sql('contact')} AS contact, min(lead_id) AS lead_id FROM w_leads WHERE contact IS NOT NULL AND _d = 0 GROUP BY 1",  # noqa: S608
+        f"SELECT contact AS contact, min(lead_id) AS lead_id FROM w_leads WHERE contact IS NOT NULL AND _d = 0 GROUP BY 1",  # noqa: S608
     )
 
 
@@ -80,10 +84,11 @@ def twice_sql(minutes: int) -> str:
 
 def window(job: Job) -> None:
     """`a4`: links to deals and leads that are in the data; links outside the deal's or lead's own time are cut (D26)."""
+    dead_lead = "l.lead_id IS NULL AND a.lead_key IS NOT NULL" if job.objects("leads") else "false"
     job.make(
         "a4",
         "SELECT a.*, o.rep_id AS deal_rep, o.closed_on AS deal_closed, o.account_id AS deal_account, "
-        "o.opportunity_id IS NULL AND a.deal IS NOT NULL AS dead_deal, l.lead_id IS NULL AND a.lead_key IS NOT NULL AS dead_lead, "
+        f"o.opportunity_id IS NULL AND a.deal IS NOT NULL AS dead_deal, {dead_lead} AS dead_lead, "
         "coalesce(a.occurred_on < o.created_on OR a.occurred_on > o.closed_on, false) AS outside_deal, "
         "coalesce(a.occurred_on < CAST(l.created_at AS DATE), false) AS outside_lead "
         "FROM a3 a LEFT JOIN (SELECT opportunity_id, rep_id, created_on, closed_on, account_id FROM w_opportunities WHERE _d = 0 AND _q = 0) o "
@@ -145,7 +150,7 @@ def finish(job: Job, as_of: str) -> None:
     job.make(
         "w_activities",
         f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, ({dropped})::BIGINT AS _d, "  # noqa: S608
-        f"concat(prefix, {job.id_sql('id')}) AS activity_id, rep_id, kind, occurred_on, moment AS occurred_at, "
+        f"concat(prefix, id) AS activity_id, rep_id, kind, occurred_on, moment AS occurred_at, "
         f"CASE WHEN {is_planned_length} OR seconds < 0 THEN NULL ELSE CAST(round(seconds) AS BIGINT) END AS duration_s, "
         "coalesce(direction, ruled_direction, 'unknown') AS direction, CASE WHEN outcome_word = '?' THEN 'unknown' ELSE outcome_word END AS outcome, "
         f"{level} AS contact_level, coalesce(ruled_meaningful, is_meaningful) AS is_meaningful, {origin_sql(job)} AS origin, state AS status, "

@@ -49,19 +49,37 @@ def write_tables(job: Job, folder: Path, off: set[str]) -> dict[str, int]:
     """Write every table that has rows (the required ones always); returns rows a table."""
     job.make("manager_key", "SELECT ''::VARCHAR AS raw, ''::VARCHAR AS pseudonym WHERE false")
     people = job.details["people_keys"]
-    raws = job.rows(f"SELECT DISTINCT {job.id_sql('manager')}, manager FROM (SELECT manager FROM w_memberships UNION SELECT manager FROM w_coaching) WHERE manager IS NOT NULL")  # noqa: S608
+    raws = job.rows(
+        f"SELECT DISTINCT manager, manager FROM (SELECT manager FROM w_memberships UNION SELECT manager FROM w_coaching) WHERE manager IS NOT NULL"
+    )  # noqa: S608
     for key, raw in sorted(raws):
         job.con.execute("INSERT INTO manager_key VALUES (?, ?)", [raw, pseudonym(job.key, people.get(key, key))])
     key_loose_ids(job)
+    prove_pseudonyms(job)
     written = {}
     for number, (name, select) in enumerate(SOURCES.items()):
         rows = write_table(job, folder, name, select, off if name == "activities" else set())
         job.tell(f"writing {name}", 0.85 + 0.1 * number / len(SOURCES))
         if rows is not None:
             written[name] = rows
-    copy(job, f"SELECT \"table\", file, row, {safe('source_id')} AS source_id, code, reason FROM ({quarantine_sql(job)}) q {join('source_id')} ORDER BY ALL", folder / QUARANTINE)  # noqa: S608
+    copy(
+        job,
+        f'SELECT "table", file, row, {safe("source_id")} AS source_id, code, reason FROM ({quarantine_sql(job)}) q {join("source_id")} ORDER BY ALL',
+        folder / QUARANTINE,
+    )  # noqa: S608
     write_bridges(job, folder)
     return written
+
+
+def prove_pseudonyms(job: Job) -> None:
+    """No column that names a person may hold anything but pseudonyms: the last check before anything is written."""
+    for name, select in SOURCES.items():
+        have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]  # noqa: S608
+        for column in ("rep_id", "manager_id", "assigned_rep_id"):
+            if column in have and column in TABLES[name].columns:
+                where = f"{column} IS NOT NULL AND NOT regexp_full_match({column}, 'r_[a-z2-7]{{16}}')"
+                if job.one(f"SELECT count(*) FROM ({select}) WHERE {where}"):  # noqa: S608
+                    raise AssertionError(f"{name}.{column} holds something that is no pseudonym")
 
 
 def write_table(job: Job, folder: Path, name: str, select: str, off: set[str]) -> int | None:
@@ -108,14 +126,25 @@ def key_loose_ids(job: Job) -> None:
     selects = []
     for name, select in SOURCES.items():
         have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]  # noqa: S608
-        selects += [f"SELECT {c.name}::VARCHAR AS raw FROM ({select})" for c in TABLES[name].columns.values() if loose(c) and c.name in have]  # noqa: S608
+        selects += [
+            f"SELECT {c.name}::VARCHAR AS raw FROM ({select})"
+            for c in TABLES[name].columns.values()
+            if loose(c) and c.name in have
+        ]  # noqa: S608
     selects.append(f"SELECT source_id AS raw FROM ({quarantine_sql(job)})")  # noqa: S608
     opaque = f"regexp_full_match(raw, {quote(OPAQUE)}) AND regexp_matches(raw, '[0-9]') AND NOT regexp_full_match(raw, '[0-9]+([ ()./-]+[0-9]+)+')"
-    found = job.rows(f"SELECT DISTINCT raw FROM ({' UNION ALL '.join(selects)}) WHERE raw IS NOT NULL AND NOT ({opaque}) AND NOT starts_with(raw, 'r_')")  # noqa: S608
+    found = job.rows(
+        f"SELECT DISTINCT raw FROM ({' UNION ALL '.join(selects)}) WHERE raw IS NOT NULL AND NOT ({opaque}) AND NOT starts_with(raw, 'r_')"
+    )  # noqa: S608
     import pyarrow as pa
 
     raws = sorted(raw for (raw,) in found)
-    table = pa.table({"raw": pa.array(raws, pa.string()), "safe": pa.array([pseudonym(job.key, raw, "k") for raw in raws], pa.string())})
+    table = pa.table(
+        {
+            "raw": pa.array(raws, pa.string()),
+            "safe": pa.array([pseudonym(job.key, raw, "k") for raw in raws], pa.string()),
+        }
+    )
     job.con.register("_loose", table)
     job.make("loose_id", "SELECT * FROM _loose")
     job.con.unregister("_loose")
@@ -127,7 +156,10 @@ def write_bridges(job: Job, folder: Path) -> None:
     bridges = folder / "bridges"
     bridges.mkdir()
     varied = f"{GOOD} AND is_meaningful IS NOT NULL"
-    if job.count("w_activities", f"{varied} AND (meaningful_half IS DISTINCT FROM is_meaningful OR meaningful_double IS DISTINCT FROM is_meaningful)"):
+    if job.count(
+        "w_activities",
+        f"{varied} AND (meaningful_half IS DISTINCT FROM is_meaningful OR meaningful_double IS DISTINCT FROM is_meaningful)",
+    ):
         copy(
             job, f"SELECT {safe('activity_id')} AS activity_id, meaningful_half AS at_half, meaningful_double AS at_double "  # noqa: S608
             f"FROM (SELECT * FROM w_activities WHERE {varied}) q {join('activity_id')} ORDER BY ALL", bridges / "meaningful.parquet")  # fmt: skip
@@ -150,7 +182,9 @@ def copy(job: Job, select: str, path: Path) -> None:
 
 def write_report(folder: Path, content: dict[str, Any]) -> None:
     """import_report.json, readable and in a fixed order."""
-    (folder / REPORT).write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    (folder / REPORT).write_text(
+        json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
+    )
 
 
 @contextlib.contextmanager
@@ -181,7 +215,9 @@ def workshop(out: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"{out}: the import could not be written ({error.strerror}); what was there before is untouched.") from error
+        raise InputError(
+            f"{out}: the import could not be written ({error.strerror}); what was there before is untouched."
+        ) from error
     finally:
         lock.release()
         with contextlib.suppress(OSError):

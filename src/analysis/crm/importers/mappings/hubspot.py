@@ -97,7 +97,12 @@ TASK = Object(
     LIVE,
 )  # fmt: skip
 NOTE = Object(
-    "notes", "activities", ("note", "engagementnote", "engagementsnote"), COMMON, {**ENGAGEMENT, "kind_name": "'NOTE'"}, LIVE
+    "notes",
+    "activities",
+    ("note", "engagementnote", "engagementsnote"),
+    COMMON,
+    {**ENGAGEMENT, "kind_name": "'NOTE'"},
+    LIVE,
 )
 COMMUNICATION = Object(
     "communications", "activities", ("communication", "engagementcommunication"), (*COMMON, "hs_communication_channel_type"),
@@ -138,7 +143,11 @@ LINKS = tuple(
     for what, canonical in (("deal", "opportunity"), ("contact", "contact"), ("company", "account"))
 )  # fmt: skip
 DEAL_COMPANY = Object(
-    "deal_company", "deal_account", ("dealcompany",), ("deal_id", "company_id"), {"deal": "{deal_id}", "account": "{company_id}"}
+    "deal_company",
+    "deal_account",
+    ("dealcompany",),
+    ("deal_id", "company_id"),
+    {"deal": "{deal_id}", "account": "{company_id}"},
 )
 DEAL = Object(
     "deals", "opportunities", ("deal",),
@@ -176,7 +185,11 @@ STAGES = Object(
      "closed": "yes({is_closed})", "probability": "{probability}"},
 )  # fmt: skip
 PIPELINES = Object(
-    "deal_pipeline", "pipelines", ("dealpipeline", "pipeline"), ("pipeline_id=id", "label"), {"id": "{pipeline_id}", "label": "{label}"}
+    "deal_pipeline",
+    "pipelines",
+    ("dealpipeline", "pipeline"),
+    ("pipeline_id=id", "label"),
+    {"id": "{pipeline_id}", "label": "{label}"},
 )
 OWNER = Object(
     "owners", "users", ("owner",),
@@ -189,7 +202,11 @@ OWNER = Object(
     ("updatedAt",),
 )  # fmt: skip
 USERS = Object(
-    "users", "user_details", ("user",), ("id", "primary_team_id", "role_id"), {"id": "{id}", "team": "{primary_team_id}"}
+    "users",
+    "user_details",
+    ("user",),
+    ("id", "primary_team_id", "role_id"),
+    {"id": "{id}", "team": "{primary_team_id}"},
 )
 TEAM = Object("team", "teams", ("team",), ("id=team_id", "name"), {"id": "{id}", "name": "{name}"})
 OWNER_TEAM = Object(

@@ -101,7 +101,11 @@ ABSENCES = Object(
     {"rep": "{rep_id}", "start": "{from_date}", "end": "{to_date}"},
 )  # fmt: skip
 HOLIDAYS = Object(
-    "holidays", "holidays", ("holiday", "publicholiday"), ("date=day", "team_id=team"), {"day": "{date}", "team": "{team_id}"}
+    "holidays",
+    "holidays",
+    ("holiday", "publicholiday"),
+    ("date=day", "team_id=team"),
+    {"day": "{date}", "team": "{team_id}"},
 )
 HIRES = Object(
     "hris", "hires", ("hri", "hris", "hire", "hiredate"), ("employee_number=employee_id,rep_id,user_id", "hire_date=hired_on", "leave_date=left_on"),

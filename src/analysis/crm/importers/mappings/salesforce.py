@@ -140,9 +140,18 @@ LEAD = Object(
     LIVE,
 )  # fmt: skip
 LEAD_HISTORY = Object(
-    "LeadHistory", "lead_history", ("leadhistory", "leadhistorie"),
+    "LeadHistory",
+    "lead_history",
+    ("leadhistory", "leadhistorie"),
     ("Id", "LeadId", "CreatedDate", "Field", "OldValue", "NewValue"),
-    {"id": "{Id}", "lead": "{LeadId}", "clock": "{CreatedDate}", "field": "{Field}", "old": "{OldValue}", "new": "{NewValue}"},
+    {
+        "id": "{Id}",
+        "lead": "{LeadId}",
+        "clock": "{CreatedDate}",
+        "field": "{Field}",
+        "old": "{OldValue}",
+        "new": "{NewValue}",
+    },
 )
 CAMPAIGN = Object(
     "Campaign", "campaigns", ("campaign",), ("Id=Campaign ID", "Name=Campaign Name", "Type", "ActualCost=Actual Cost", "IsDeleted", *LIVE),
@@ -159,7 +168,22 @@ ACCOUNT = Object(
 
 MAPPING = Mapping(
     "salesforce",
-    (TASK, EVENT, OPPORTUNITY, HISTORY, FIELD_HISTORY, USER, ROLE, SPLIT, QUOTA, LEAD, LEAD_HISTORY, CAMPAIGN, CONTACT, ACCOUNT),
+    (
+        TASK,
+        EVENT,
+        OPPORTUNITY,
+        HISTORY,
+        FIELD_HISTORY,
+        USER,
+        ROLE,
+        SPLIT,
+        QUOTA,
+        LEAD,
+        LEAD_HISTORY,
+        CAMPAIGN,
+        CONTACT,
+        ACCOUNT,
+    ),
     id_macro="sf_id",
     archives_activities=True,
 )
