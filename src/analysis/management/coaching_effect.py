@@ -137,7 +137,7 @@ def _focus_now(by_kind: dict[str, Floats]) -> tuple[NDArray[np.int64], NDArray[n
 
 def _session_matrix(notes: pd.DataFrame, panel: RepWeeks) -> Floats:
     day = notes["occurred_on"]
-    week = panel.weeks.get_indexer(day - pd.to_timedelta(day.dt.dayofweek, unit="D"))
+    week = panel.weeks.get_indexer(day - pd.to_timedelta(day.dt.day_of_week, unit="D"))
     rep = pd.Index(panel.rep_id).get_indexer(notes["rep_id"])
     out = np.zeros(panel.worked.shape)
     inside = (week >= 0) & (rep >= 0)

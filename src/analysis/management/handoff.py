@@ -39,7 +39,7 @@ def _lead_clock(book: Book) -> pd.DataFrame:
     for name, (start, end) in ends.items():
         out[name] = _hours(book, team, start, end)
     local = leads["handed_off_at"].dt.tz_localize(None) + _offset(book, team, leads["handed_off_at"])
-    return out.assign(weekday=local.dt.dayofweek, hour=local.dt.hour)
+    return out.assign(weekday=local.dt.day_of_week, hour=local.dt.hour)
 
 
 def _zones(book: Book) -> dict[str, str]:

@@ -121,7 +121,7 @@ def worked_days(book: Book, since: pd.Timestamp | None = None) -> pd.DataFrame:
     rows = people.loc[people.index.repeat(counts), ["rep_id"]].reset_index(drop=True)
     step = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     rows["day"] = np.repeat(first.to_numpy(dtype="datetime64[us]"), counts) + step * np.timedelta64(1, "D")
-    rows = rows.loc[rows["day"].dt.dayofweek < 5].reset_index(drop=True)
+    rows = rows.loc[rows["day"].dt.day_of_week < 5].reset_index(drop=True)
     return with_team(book, rows, "day").assign(worked=1 - _off(book, rows))
 
 

@@ -25,7 +25,7 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     A metric that the data cannot give has one row per team with recorded False and a blank value.
     """
     opening = book.frame("activities")["occurred_on"].min()
-    table = periods(freq, book.as_of, last or DEFAULT_LAST[freq], fiscal=book.rules.fiscal, opening=opening)
+    table = periods(freq, book.as_of, last or DEFAULT_LAST.get(freq, 0), fiscal=book.rules.fiscal, opening=opening)
     if table.empty:
         return _unrecorded(book, [*METRICS], table)
     values = measure(book, table)
