@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from management_world import activities_table, book, days, deals_table, drawn_deals, reps_table
 
 from analysis.management.book import NotRecorded
 from analysis.management.funnel import BELOW, FEW, LIKE, funnel
-from management_world import activities_table, book, days, deals_table, drawn_deals, reps_table
 
 WEEKS = 60
 AS_OF = 7 * WEEKS - 1

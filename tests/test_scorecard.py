@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from management_world import activities_table, book, counts_company, day, days, deals_table, drawn_deals, reps_table
 
 from analysis.errors import ParameterError
 from analysis.management.book import COMPANY, Book, NotRecorded
@@ -10,7 +11,6 @@ from analysis.management.metrics import METRICS
 from analysis.management.periods import period_of, periods
 from analysis.management.records import effort, with_team, won_credit, worked_weeks
 from analysis.management.scorecard import FALLING, FLAT, RISING, UNKNOWN, scorecard, still_missing, trends
-from management_world import activities_table, book, counts_company, day, days, deals_table, drawn_deals, reps_table
 
 AS_OF = 12 * 7 - 1  # the Sunday of the twelfth week
 
