@@ -77,7 +77,7 @@ def figures(nb: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def on_paper(svg: str) -> str:
     """A drawing that can be seen on any background."""
-    alone = standalone(checked(svg), "DejaVu Sans,Verdana,sans-serif")
+    alone = standalone(checked(svg), "'DejaVu Sans',Verdana,sans-serif")
     return alone.replace("</style>", f'</style><rect width="100%" height="100%" style="fill:{LIGHT["paper"]}"/>', 1)
 
 

@@ -112,7 +112,7 @@ def _block(block: Mapping[str, Any], locale: str) -> dict[str, Any]:
     """A block as the template takes it: drawings with their colours inside, tables with column widths."""
     kind = block["block"]
     if kind == "figure":
-        return {**block, "svg": svg.standalone(svg.checked(block["svg"]), FONT), "table": None}
+        return {**block, "svg": svg.standalone(svg.checked(block["svg"]), f"'{FONT}'"), "table": None}
     if kind == "group":
         return {**block, "items": [_block(b, locale) for b in block["items"]]}
     if kind == "table":

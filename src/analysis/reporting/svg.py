@@ -143,9 +143,9 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
 
 
-def standalone(svg: str, font: str = "DejaVu Sans") -> str:
+def standalone(svg: str, font: str = "'DejaVu Sans'") -> str:
     """The drawing with the light palette inside, for places that have no page around it."""
-    rules = f"<style>{theme.svg_rules()} text{{font-family:'{font}'}}</style>"
+    rules = f"<style>{theme.svg_rules()} text{{font-family:{font}}}</style>"
     head, mark, rest = svg.partition(">")
     return head + mark + rules + rest
 
