@@ -47,6 +47,8 @@ def frame(
     region = people.region[people.team[week, rows.rep]]
     occurred = clock.instant(rows.day, rows.second, region)
     seat = people.seat[rows.rep] * PER_SEAT
+    lead = _lead_of(rows, known, leads)
+    level = np.where(lead >= 0, LEVELS.index("unknown"), rows.level)
     table = pd.DataFrame(
         {
             "activity_id": numbered("A", activities + np.arange(rows.rep.size) + 1, 8),
@@ -57,13 +59,13 @@ def frame(
             "duration_s": pd.array(rows.duration_s, dtype="Int64"),
             "direction": labelled(rows.direction, DIRECTIONS),
             "outcome": labelled(rows.outcome, OUTCOMES),
-            "contact_level": labelled(rows.level, LEVELS),
+            "contact_level": labelled(level, LEVELS),
             "is_meaningful": rows.meaningful,
             "origin": labelled(rows.origin, ORIGINS),
             "status": labelled(rows.status, STATUSES),
             "account_id": account_id(np.where(rows.account >= 0, seat + rows.account, -1)),
             "opportunity_id": opportunity_id(np.where(rows.deal >= 0, deals.row[rows.deal], -1)),
-            "lead_id": lead_id(_lead_of(rows, known, leads)),
+            "lead_id": lead_id(lead),
             "logged_at": _logged_at(process, rows, occurred),
         }
     )
@@ -79,7 +81,10 @@ def _lead_of(rows: Touches, known: Leads, offset: int) -> Ints:
 
 
 def _logged_at(process: Process, rows: Touches, occurred: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-    """When the row was written: after the fact, never after the end of the data; planned ones ahead of it."""
-    end = np.datetime64(process.calendar.end, "us")
-    written = np.minimum(occurred + rows.logged_after_s.astype("timedelta64[s]"), np.maximum(end, occurred))
+    """When the row was written: after the fact but within the data; planned ones ahead of it."""
+    end = np.datetime64(process.calendar.end, "us") - np.timedelta64(1, "D")
+    late, soon = (
+        seconds.astype("timedelta64[s]") for seconds in (rows.logged_after_s, rows.logged_after_s % 3600 + 30)
+    )
+    written = np.where(occurred + late < end, occurred + late, occurred + soon)
     return np.where(rows.status == STATUSES.index("planned"), occurred - _PLANNED_AHEAD, written)

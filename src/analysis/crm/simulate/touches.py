@@ -62,7 +62,9 @@ def build(process: Process, book: Accounts, reps: Ints, first_seat: int, rng: np
     order = np.lexsort((rows[3], rows[2], rows[0]))
     rep, kind, day, second, account, deal, origin, status = (row[order] for row in rows)
     generic = np.concatenate([generic, np.zeros(rep.size - generic.size, dtype=bool)])[order]
-    outcome, duration, direction = _what_came(process, rep, kind, generic, status, origin, rng)
+    outcome = _outcome(process, rep, kind, generic, status, rng)
+    duration = _duration(process, kind, outcome, rng)
+    direction = _direction(process, rep, kind, generic, outcome, origin, rng)
     meaningful = _meaningful(process, kind, outcome, duration, direction, status, origin)
     level = _level(kind, rng)
     logged = _logged_after(rep.size, rng)
@@ -138,44 +140,58 @@ def _extra(rows: list[Ints], process: Process, rng: np.random.Generator) -> list
     ]
 
 
-def _what_came(
-    process: Process, rep: Ints, kind: Ints, generic: Bools, status: Ints, origin: Ints, rng: np.random.Generator
-) -> tuple[Ints, Ints, Ints]:
-    """Outcome, talk time and direction."""
-    kinds = process.world.kinds
-    call, email = kind == kinds.index("call"), kind == kinds.index("email")
-    talk = ~(call | email) & (kind < len(process.world.activities))
-    outcome = np.full(rep.size, len(OUTCOMES) - 1)
+def _outcome(process: Process, rep: Ints, kind: Ints, generic: Bools, status: Ints, rng: np.random.Generator) -> Ints:
+    """What came of it at once: calls reach somebody or not, mails bounce, meetings are held or not, proposals say nothing."""
+    call, email, face = _families(process, kind)
+    outcome = np.full(rep.size, OUTCOMES.index("unknown"))
     drawn = rng.choice(5, size=rep.size, p=_CALL_OUTCOMES)
     kept = rng.random(rep.size) < process.plants.meaningful_factor[rep]
-    outcome[call] = np.where((drawn == 0) & (generic | ~kept), 1, drawn)[call]
+    reached = np.where((drawn == 0) & (generic | ~kept), OUTCOMES.index("voicemail"), drawn)
+    missed = generic | (rng.random(rep.size) < 0.08)
+    outcome[call] = reached[call]
     outcome[email & (rng.random(rep.size) < 0.03)] = OUTCOMES.index("bounced")
-    no_show = talk & (generic | (rng.random(rep.size) < 0.08))
-    outcome[talk] = OUTCOMES.index("held")
-    outcome[no_show] = OUTCOMES.index("no_show")
-    outcome[(status > 0)] = OUTCOMES.index("unknown")
-    long = rng.random(rep.size) < _LONG_SHARE_OF_CONNECTS
-    seconds = np.where(long, MEANINGFUL_CALL_S + 1 + rng.exponential(300, rep.size), rng.uniform(15, 119, rep.size))
-    duration = np.full(rep.size, -1)
-    duration[call & (outcome == 0)] = np.minimum(seconds, 3 * 3600)[call & (outcome == 0)].astype(np.int64)
-    duration[call & (outcome == 1)] = rng.integers(5, 60, rep.size)[call & (outcome == 1)]
-    slots = rng.choice(np.array([1800, 2700, 3600, 5400]), size=rep.size, p=[0.4, 0.25, 0.25, 0.1])
-    duration[talk] = slots[talk]
-    answered = email & (rng.random(rep.size) < 0.22 * process.plants.meaningful_factor[rep]) & ~generic
-    direction = np.where(answered | (call & (rng.random(rep.size) < 0.06) & ~generic), 1, 0)
-    direction[(origin > 0) | ~(call | email)] = 0
-    return outcome, duration, direction
+    outcome[face] = np.where(missed, OUTCOMES.index("no_show"), OUTCOMES.index("held"))[face]
+    outcome[status > 0] = OUTCOMES.index("unknown")
+    return outcome
+
+
+def _duration(process: Process, kind: Ints, outcome: Ints, rng: np.random.Generator) -> Ints:
+    """Talk time of calls (none where nobody answered) and length of meetings; not recorded for mails and proposals."""
+    call, _, face = _families(process, kind)
+    size = kind.size
+    long = rng.random(size) < _LONG_SHARE_OF_CONNECTS
+    talk = np.where(long, MEANINGFUL_CALL_S + 1 + rng.exponential(300, size), rng.uniform(15, 119, size))
+    talk = np.where(outcome == OUTCOMES.index("connected"), np.minimum(talk, 3 * 3600), 0.0)
+    talk = np.where(outcome == OUTCOMES.index("voicemail"), rng.integers(5, 60, size), talk)
+    slots = rng.choice(np.array([1800, 2700, 3600, 5400]), size=size, p=[0.4, 0.25, 0.25, 0.1])
+    return np.select([call, face], [talk.astype(np.int64), slots], default=-1)
+
+
+def _direction(
+    process: Process, rep: Ints, kind: Ints, generic: Bools, outcome: Ints, origin: Ints, rng: np.random.Generator
+) -> Ints:
+    """Mostly outward; some mails are answers received, some calls come in."""
+    call, email, _ = _families(process, kind)
+    chance = 0.22 * process.plants.meaningful_factor[rep]
+    answered = email & (rng.random(rep.size) < chance) & (outcome != OUTCOMES.index("bounced"))
+    came_in = answered | (call & (rng.random(rep.size) < 0.06))
+    return np.where(came_in & ~generic & (origin == 0), 1, 0)
+
+
+def _families(process: Process, kind: Ints) -> tuple[Bools, Bools, Bools]:
+    """Calls, mails, and what is done face to face (the stage marker is none of them)."""
+    call, email = (kind == process.world.kinds.index(name) for name in ("call", "email"))
+    return call, email, ~(call | email) & (kind < len(process.world.activities))
 
 
 def _meaningful(
     process: Process, kind: Ints, outcome: Ints, duration: Ints, direction: Ints, status: Ints, origin: Ints
 ) -> Bools:
     """It moved the prospect forward: a real conversation, an answer received, a meeting held, a proposal handed over."""
-    kinds = process.world.kinds
-    call, email = kind == kinds.index("call"), kind == kinds.index("email")
-    spoke = call & (outcome == 0) & (duration > MEANINGFUL_CALL_S)
-    answered = email & (direction == 1)
-    held = ~(call | email) & (outcome == OUTCOMES.index("held"))
+    call, email, face = _families(process, kind)
+    spoke = call & (outcome == OUTCOMES.index("connected")) & (duration > MEANINGFUL_CALL_S)
+    answered = email & (direction == DIRECTIONS.index("in"))
+    held = face & (outcome == OUTCOMES.index("held"))
     proposed = kind >= len(process.world.activities)
     return (spoke | answered | held | proposed) & (status == 0) & (origin == 0)
 
