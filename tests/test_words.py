@@ -144,9 +144,9 @@ JARGON = re.compile(
     r"drives?|driven|due to|leads to|because of|thanks to)\b",
     re.IGNORECASE,
 )
-FIRST_PAGE = ("finding", "grades", "grades_short", "grade_meaning", "status", "delay", "figure", "index", "mail", "check",
+FIRST_PAGE = ("team", "finding", "grades", "grades_short", "grade_meaning", "status", "delay", "figure", "index", "mail", "check",
               "change_mind", "card", "table", "page")  # fmt: skip
-ALLOWED = {"page.made_by"}  # says that the activity need not be the cause
+ALLOWED = {"page.made_by", "team.limit_cause"}  # both say that the activity need not be the cause
 
 
 def _texts(section, table):
