@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as budget
+from hypothesis import strategies as st
 from ragged_panels import dummies, dummy_coef, net_of_effects, ragged, rank_left, settings
 
 from analysis.errors import DataError, ParameterError, Refused
-from analysis.models import absorb, within
+from analysis.models import absorb, sums
 from analysis.models.columns import lag_columns
 from analysis.models.design import cells_from_codes, lag_basis, lag_terms
-from analysis.models.inference import classical, crv1
+from analysis.models.inference import classical, crv1, crv3
 from analysis.models.linear import fit_ols, fit_ols_many
 
 
@@ -50,7 +51,7 @@ def test_the_sparse_system_gives_the_same_as_the_dense_one(monkeypatch, effects)
 def test_blocks_do_not_change_the_result(monkeypatch):
     sample = ragged(units=14)
     whole = fit_ols(sample.y, sample.x, sample.cells)
-    monkeypatch.setattr(within, "BLOCK_VALUES", 1)
+    monkeypatch.setattr(sums, "BLOCK_VALUES", 1)
     small = fit_ols(sample.y, sample.x, sample.cells)
     np.testing.assert_allclose(small.coef, whole.coef, rtol=1e-12)
     np.testing.assert_allclose(small.scores, whole.scores, atol=1e-10)
@@ -64,6 +65,26 @@ def test_lags_built_block_by_block_give_the_same_fit():
     np.testing.assert_allclose(built.coef, held.coef, rtol=1e-10)
     np.testing.assert_array_equal(built.used, held.used)
     assert built.dropped.share == pytest.approx(1 - held.used.mean())
+
+
+@given(settings, st.sampled_from([("free", 1, 4), ("polynomial", 0, 4), ("spline", -2, 3), ("free", -3, -1)]))
+@budget(max_examples=60, deadline=None)
+def test_slices_of_activities_give_the_same_fit_as_the_lag_matrix(how, window):
+    kind, first, last = window
+    sample = ragged(**{**how, "units": 14, "periods": 40, "effects": "week"})
+    rng = np.random.default_rng(how["seed"])
+    x = rng.poisson(2, (sample.cells.n, 2)) + 5.0 * sample.cells.unit[:, None]
+    x[rng.random(sample.cells.n) < 0.02, 0] = np.nan
+    basis, lags = lag_basis(last - first + 1, kind), range(first, last + 1)
+    outcomes = np.column_stack([sample.y, sample.count])
+    held = fit_ols_many(outcomes, lag_terms(sample.cells, x, basis, lags), sample.cells)
+    sliced = fit_ols_many(outcomes, lag_columns(sample.cells, x, basis, lags), sample.cells)
+    for one, other in zip(held, sliced, strict=True):
+        np.testing.assert_allclose(other.coef, one.coef, atol=1e-9)
+        np.testing.assert_allclose(other.residual, one.residual, atol=1e-9)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-7)
+        np.testing.assert_allclose(other.information, one.information, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(crv3(sliced[0]), crv3(held[0]), rtol=1e-6, atol=1e-12)
 
 
 def test_effects_a_million_times_the_signal_do_no_harm():

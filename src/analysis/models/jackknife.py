@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 from analysis.models.absorb import Table, kept_reduced, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
-from analysis.models.within import tally
+from analysis.models.sums import tally
 
 RANK_TOLERANCE = 1e-10
 SURELY_DEFINITE = 1e-4

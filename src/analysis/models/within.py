@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from analysis.errors import Refused
 from analysis.models.absorb import Absorber, Layout, cross_sums
 from analysis.models.columns import Columns
 from analysis.models.design import Codes, Floats
+from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
+from analysis.models.sums import blocks, run_sums, tally
 
-BLOCK_VALUES = 400_000
 COLLINEAR = 1e-10
 ABSORBED = 1e-14
 CANCELS = 1e-6
@@ -41,39 +41,28 @@ class Within:
     cross: Floats
 
 
-def blocks(plan: Layout, width: int) -> Iterator[tuple[slice, slice]]:
-    """(rows, units) of consecutive blocks of whole units, small enough to stay in the processor's cache."""
-    target = max(1, BLOCK_VALUES // max(1, width))
-    first = 0
-    while first < plan.units:
-        last = int(np.searchsorted(plan.starts, plan.starts[first] + target, side="right")) - 1
-        last = max(last, first + 1)
-        yield slice(int(plan.starts[first]), int(plan.starts[last])), slice(first, last)
-        first = last
-
-
-def tally(codes: Codes, weight: Floats, values: Floats, levels: int) -> Floats:
-    """Sums (levels, p) of weight * values by code, without sorting."""
-    matrix = sparse.csc_array((levels, codes.size))
-    # Set directly: the constructor would check and convert every index of every block again.
-    matrix.data, matrix.indices = weight, codes.astype(np.int32, copy=False)
-    matrix.indptr = np.arange(codes.size + 1, dtype=np.int32)
-    return np.asarray(matrix @ values)
-
-
-def run_sums(edges: Codes, weight: Floats, values: Floats) -> Floats:
-    """Sums (u, p) of weight * values over runs of rows, run i from edges[i] to edges[i + 1]."""
-    matrix = sparse.csr_array((edges.size - 1, weight.size))
-    matrix.data, matrix.indptr = weight, edges.astype(np.int32)
-    matrix.indices = np.arange(weight.size, dtype=np.int32)
-    return np.asarray(matrix @ values)
-
-
 def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None = None) -> Within:
     """Remove both sets of effects from the columns; weight (n,) or None for ones.
 
     targets (n, k): residuals, already weighted, that sum to zero within each unit.
     """
+    plan = work.plan
+    slices = as_slices(columns) if weight is None else None
+    first = moments(slices, plan, targets) if slices else _moments(work, columns, targets, weight)
+    unit_part, effect_part = work.solve(None, first.sums)
+    gram = first.gram - first.sums.T @ effect_part
+    effect_targets = tally(plan.cells.effect, np.ones(plan.cells.n), targets, plan.effects)
+    spread = np.diag(first.gram).copy()
+    cross = first.cross - effect_part.T @ effect_targets
+    within = Within(first.means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
+    if (np.diag(gram) < CANCELS * spread).any():
+        # Effects that dwarf the rest leave only rounding in a difference of sums: add up what is left itself.
+        return _of_what_is_left(plan, columns, within, targets, weight)
+    return within
+
+
+def _moments(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None) -> Moments:
+    """The first pass over the columns themselves."""
     plan, width = work.plan, columns.width
     gram = np.zeros((width, width))
     cross = np.zeros((width, targets.shape[1]))
@@ -90,15 +79,7 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
         if weight is not None:
             part *= np.sqrt(part_weight)[:, None]
         gram += part.T @ part
-    unit_part, effect_part = work.solve(None, sums)
-    spread = np.diag(gram).copy()
-    gram -= sums.T @ effect_part
-    cross -= effect_part.T @ tally(plan.cells.effect, np.ones(plan.cells.n), targets, plan.effects)
-    within = Within(means + unit_part, effect_part, (gram + gram.T) / 2, spread, cross)
-    if (np.diag(gram) < CANCELS * spread).any():
-        # Effects that dwarf the rest leave only rounding in a difference of sums: add up what is left itself.
-        return _of_what_is_left(plan, columns, within, targets, weight)
-    return within
+    return Moments(means, sums, gram, cross)
 
 
 def _of_what_is_left(plan: Layout, columns: Columns, within: Within, targets: Floats, weight: Floats | None) -> Within:
@@ -130,7 +111,10 @@ def net_blocks(plan: Layout, columns: Columns, within: Within) -> Iterator[tuple
 def residuals(plan: Layout, columns: Columns, within: Within, net_y: Floats, coef: Floats) -> tuple[Floats, Floats]:
     """Residuals (n, k) of net outcomes and, from the same pass, their raw sums with the regressors (k, G, p)."""
     shift_unit, shift_effect = within.unit_part @ coef, within.effect_part @ coef
-    left = net_y + shift_unit[plan.cells.unit] + shift_effect[plan.cells.effect]
+    left = net_y + shift_unit.take(plan.cells.unit, axis=0)
+    left += shift_effect.take(plan.cells.effect, axis=0)
+    if slices := as_slices(columns):
+        return left, residual_pass(slices, plan, left, coef)
     raw = np.zeros((coef.shape[1], plan.clusters, columns.width))
     for rows, _ in blocks(plan, columns.width):
         part = columns.take(rows)
