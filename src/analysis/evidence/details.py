@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, measured
 from analysis.models.inference import Estimate
+from analysis.models.power import weeks_needed
 
 
 def plain(value: float | None) -> float | None:
@@ -47,11 +48,18 @@ def activity_details(result: ScopeResult, k: int) -> dict[str, Any]:
         "checks": checks_of(result, k),
         "others": {name: estimate_details(other) for name, other in e.others.items()},
         "volume": plain(e.volume),
+        "weeks_needed": needed(result, k),
         "elasticity": plain(e.link.estimate * e.volume),
         "persistence": plain(e.persistence),
         "largest_share_of_one_rep": plain(e.max_cluster_share),
         "range_without_any_one_rep": [plain(float(np.min(e.without_one))), plain(float(np.max(e.without_one)))],
     }
+
+
+def needed(result: ScopeResult, k: int) -> float | None:
+    """Periods of data, in all, until an effect worth acting on would be found by the same reps; None when never."""
+    e = result.estimates[k].link
+    return plain(float(weeks_needed(measured(result, k).useful, e.std_error, int(e.df), result.n_weeks)))
 
 
 KERNEL = ("lag", "estimate", "conf_low", "conf_high")

@@ -19,6 +19,7 @@ from analysis.models.fit import Fit
 from analysis.models.inference import Estimate, contrast, crv1, crv3, leave_one_out, within_shares
 from analysis.models.jackknife import leave_out
 from analysis.models.linear import fit_ols
+from analysis.models.power import mde_after
 from analysis.models.ppml import fit_ppml
 from analysis.models.within import net_vector
 
@@ -163,11 +164,6 @@ def persistences(sample: Sample) -> Array:
         return np.where(total > 0, np.einsum("nk,nk->k", net[1:][joined], net[:-1][joined]) / total, 1.0)
 
 
-def detectable(std_error: float, df: float) -> float:
-    """Smallest link this data could have shown in four of five cases (80 % power, 5 % level)."""
-    return float((stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * std_error)
-
-
 def estimate(sample: Sample, fits: Fits, k: int, persistence: float) -> ActivityEstimate:
     """Everything the regressions say about activity k."""
     weights = sample.weights(k)
@@ -182,7 +178,7 @@ def estimate(sample: Sample, fits: Fits, k: int, persistence: float) -> Activity
         effective_clusters=float(1 / (shares**2).sum()),
         max_cluster_share=float(shares.max()),
         without_one=leave_one_out(fits.headline.fit, weights, fits.headline.changes),
-        mde=detectable(found.std_error, found.df),
+        mde=float(mde_after(found.std_error, found.df)),
         volume=sample.volume(k),
         persistence=persistence,
         others={name: contrast(f, weights, check_vcov(f)) for name, f in others.items() if f is not None},

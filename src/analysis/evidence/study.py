@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, assess, measured
-from analysis.evidence.details import scope_details
+from analysis.evidence.details import plain, scope_details
 from analysis.evidence.findings import tabulate
 from analysis.evidence.grades import Measured, grade
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import Break, find_breaks, regime_units
-from analysis.evidence.sample import Scope, make_scope
+from analysis.evidence.sample import Array, Scope, make_sample, make_scope
+from analysis.evidence.shapes import shape_sentence, shapes
 from analysis.evidence.teams import Shared, own_only, pool, team_measured
 from analysis.panel import Panel
 from analysis.words import finding_sentence
@@ -81,6 +82,7 @@ def run_study(
         "refusals": {r.team_id or "company": r.refused for r in results if r.refused},
         "logging_breaks": [asdict(b) for b in breaks],
         "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
+        "shapes": shape_details(panel, plan, units, company),
         "scopes": {r.team_id or "company": scope_details(r) for r in results},
     }
     return Study(
@@ -89,6 +91,22 @@ def run_study(
         currency=panel.currency,
         period=panel.period,
     )
+
+
+def shape_details(panel: Panel, plan: Plan, units: Array, company: ScopeResult) -> dict[str, Any]:
+    """Shape of every activity's answer at company scope, with the sentence for those that saturate."""
+    if company.refused:
+        return {}
+    return {
+        s.activity: {
+            "shape": "not told" if s.response is None else s.response.shape,
+            "joint_p": None if s.response is None else plain(s.response.joint_p),
+            "curvature_q": plain(s.curvature_q),
+            "turning_point": plain(s.response.turning_point) if s.response is not None and s.saturates else None,
+            "sentence": shape_sentence(s, plan.period),
+        }
+        for s in shapes(make_sample(panel, plan, units=units))
+    }
 
 
 def versions() -> dict[str, str]:

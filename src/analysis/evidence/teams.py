@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from scipy import stats
 
 from analysis.evidence.assess import ScopeResult, measured
-from analysis.evidence.estimate import detectable
 from analysis.evidence.grades import Measured
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.pooling import Pooling, paule_mandel, shrink
+from analysis.models.power import mde_after
 
 MIN_TEAMS = 3
 OWN = 0.5  # from this share on a team answers its own checks
@@ -79,7 +79,7 @@ def team_measured(result: ScopeResult, shared: list[Shared], company: ScopeResul
                 p_value=pooled.p_value,
                 q_value=float(q_values[k]),
                 p_bootstrap=own.p_bootstrap if pooled.own_share >= OWN else base.p_bootstrap,
-                mde=detectable(pooled.std_error, pooled.df),
+                mde=float(mde_after(pooled.std_error, pooled.df)),
                 useful=own.useful,
                 volume=own.volume,
                 elasticity=pooled.estimate * own.volume,
