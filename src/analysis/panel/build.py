@@ -1,6 +1,6 @@
 """From checked tables to the panel: counts, outcomes and descriptions laid on one grid of reps and weeks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.crm import Crm
 from analysis.errors import DataError
 from analysis.panel import events, hindsight, markers, results, roster
-from analysis.panel.grid import Axes, lay, lay_stock, week_number
+from analysis.panel.grid import Axes, SmallTables, lay, lay_stock, week_number
 from analysis.panel.model import KEYS, NO_CURRENCY, Panel
 
 _FRIDAY = 4
@@ -28,27 +28,47 @@ def build(crm: Crm, *, as_of: date | None = None) -> Panel:
     Raises DataError where no activity counts, or a kind bears the name of a panel column.
     """
     reps = crm.frame("reps").sort_values("rep_id", kind="stable", ignore_index=True)
-    ids = tuple(reps["rep_id"])
-    tally = events.count(crm.files("activities"), ids, as_of)
-    deals = results.deals(crm, as_of)
+    tally = events.count(crm.files("activities"), tuple(reps["rep_id"]), as_of)
+    return assemble(
+        crm,
+        reps,
+        tally,
+        results.deals(crm, as_of),
+        late=hindsight.late(crm, as_of),
+        advanced=markers.advanced_share(crm, as_of),
+        as_of=as_of,
+    )
+
+
+def assemble(
+    source: SmallTables,
+    reps: pd.DataFrame,
+    tally: events.Tally,
+    deals: results.Deals,
+    *,
+    late: pd.DataFrame | None,
+    advanced: Mapping[str, float],
+    as_of: date | None,
+) -> Panel:
+    """The panel from counts and sums by rep and week. reps: sorted by rep_id, in the order of the tally's arrays."""
     _check_kinds(tally.kinds)
-    axes = _axes(ids, tally, deals, as_of)
-    late = hindsight.late(crm, as_of)
+    axes = _axes(tuple(reps["rep_id"]), tally, deals, as_of)
     exists = roster.employed(axes, reps, _first_event(axes, tally, deals))
-    teams, team = roster.team_codes(axes, crm, reps)
+    teams, team = roster.team_codes(axes, source, reps)
     layers = _Layers(axes, exists, team, len(teams))
     counts = _counts(layers, tally, late)
     outcomes = _outcomes(layers, deals)
-    rows = {"rep_id": np.repeat(np.array(ids, dtype=object), exists.sum(axis=1)), "team_id": teams[team[exists]]}
+    whose = np.repeat(np.array(axes.reps, dtype=object), exists.sum(axis=1))
     frame = pd.DataFrame(
         {
-            **{name: pd.Series(values, dtype="str") for name, values in rows.items()},
+            "rep_id": pd.Series(whose, dtype="str"),
+            "team_id": pd.Series(teams[team[exists]], dtype="str"),
             "week": np.broadcast_to(axes.mondays.astype("datetime64[us]"), axes.shape)[exists],
             **{kind: counts[kind] for kind in tally.kinds},
             **outcomes,
             **{name: values for name, values in counts.items() if name not in tally.kinds},
-            **_effort(layers, tally, crm),
-            "worked_share": roster.worked_share(axes, crm, reps, teams, team)[exists],
+            **_effort(layers, tally, source),
+            "worked_share": roster.worked_share(axes, source, reps, teams, team)[exists],
             **_pipeline(layers, deals),
         }
     )
@@ -56,11 +76,11 @@ def build(crm: Crm, *, as_of: date | None = None) -> Panel:
         frame=frame,
         activities=tally.kinds,
         outcomes=tuple(outcomes),
-        currency=_currency(crm),
+        currency=_currency(source),
         cycle_days_p75=deals.cycle_days_p75,
         notes=tuple(layers.notes),
         late=_late_share(frame, tally.kinds) if late is not None else {},
-        advanced=markers.advanced_share(crm, as_of),
+        advanced=advanced,
     )
 
 
@@ -175,12 +195,12 @@ def _outcomes(layers: _Layers, deals: results.Deals) -> dict[str, np.ndarray]:
     return found
 
 
-def _effort(layers: _Layers, tally: events.Tally, crm: Crm) -> dict[str, np.ndarray]:
+def _effort(layers: _Layers, tally: events.Tally, source: SmallTables) -> dict[str, np.ndarray]:
     found = {}
-    if crm.has("activities", "duration_s"):
+    if source.has("activities", "duration_s"):
         known = layers.known(layers.grid(tally.talk_known.items()))
         found["talk_time_min"] = np.where(known, layers.grid(tally.talk_s.items())[layers.exists] / 60.0, np.nan)
-    if crm.has("activities", "account_id"):
+    if source.has("activities", "account_id"):
         grid = layers.grid(tally.accounts.items())
         found["accounts"] = np.where(layers.known(grid), grid[layers.exists], np.nan)
     return found
@@ -205,10 +225,10 @@ def _late_share(frame: pd.DataFrame, kinds: tuple[str, ...]) -> dict[str, float]
     return shares
 
 
-def _currency(crm: Crm) -> str:
-    if not crm.has("teams", "currency"):
+def _currency(source: SmallTables) -> str:
+    if not source.has("teams", "currency"):
         return NO_CURRENCY
-    codes = sorted(crm.frame("teams")["currency"].dropna().unique())
+    codes = sorted(source.frame("teams")["currency"].dropna().unique())
     if len(codes) > 1:
         raise DataError(f"teams.currency names {', '.join(codes)}; all amounts must be in one reporting currency")
     return codes[0] if codes else NO_CURRENCY

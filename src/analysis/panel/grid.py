@@ -4,7 +4,7 @@ Week 0 is that of Monday 1969-12-29, so that a week's number is one division awa
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from analysis.calendars import monday_of_days
 
 if TYPE_CHECKING:
     import duckdb
+
+MONEY_UNIT, SHARE_UNIT = 10_000, 1_000_000
 
 
 def week_number(days: np.ndarray) -> np.ndarray:
@@ -30,9 +32,24 @@ def week_sql(day: str) -> str:
     return f"(({day} - DATE '1970-01-01') + 3) // 7"
 
 
+def whole_sum(value: str, unit: int) -> str:
+    """SQL for the sum of `value` in whole units, halves up: the same in every order of the rows."""
+    return f"sum(CAST(floor(({value}) * {unit} + 0.5) AS HUGEINT))::DOUBLE / {unit}"
+
+
 def frame(database: "duckdb.DuckDBPyConnection", query: str) -> pd.DataFrame:
     """The answer of a query as a DataFrame."""
     return database.sql(query).to_arrow_table().to_pandas()
+
+
+class SmallTables(Protocol):
+    """Where the small tables come from: a data folder or a warehouse."""
+
+    def has(self, table: str, column: str | None = None) -> bool:
+        """Whether the table, or that column of it, is there."""
+
+    def frame(self, table: str) -> pd.DataFrame:
+        """The table with contract dtypes."""
 
 
 @dataclass(frozen=True, slots=True)

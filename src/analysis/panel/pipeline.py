@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.crm import Crm, sql
-from analysis.panel.grid import frame, week_sql
+from analysis.panel.grid import MONEY_UNIT, frame, week_sql, whole_sum
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,7 +83,7 @@ def _changes(database: "duckdb.DuckDBPyConnection", spells: str) -> pd.DataFrame
         database,
         f"""
         WITH spells AS ({spells})
-        SELECT rep_id, week, sum(change) AS change FROM (
+        SELECT rep_id, week, {whole_sum("change", MONEY_UNIT)} AS change FROM (
             SELECT rep_id, {week_sql("begins")} + 1 AS week, value AS change FROM spells
             UNION ALL SELECT rep_id, {week_sql("ends")} + 1, -value FROM spells WHERE ends IS NOT NULL
         ) WHERE change IS NOT NULL GROUP BY ALL ORDER BY ALL

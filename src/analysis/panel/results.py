@@ -1,7 +1,8 @@
 # ruff: noqa: S608 - every name and value in these queries is quoted by analysis.crm.sql
 """What came of the deals, by rep and week: wins, revenue, new deals, the open pipeline, the length of the cycle.
 
-Sums of money run on one thread in source order, so that their last digit is the same on every machine.
+Sums run in whole units (a hundredth of a cent, a millionth of a deal), so that their last digit does not depend on the
+order of the rows, the number of threads or the engine.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 
 from analysis.crm import Crm, sql
 from analysis.panel import pipeline
-from analysis.panel.grid import frame, week_sql
+from analysis.panel.grid import MONEY_UNIT, SHARE_UNIT, frame, week_sql, whole_sum
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,13 +85,16 @@ def _view(database: "duckdb.DuckDBPyConnection", crm: Crm, as_of: date | None) -
 
 def _closed(database: "duckdb.DuckDBPyConnection", crm: Crm) -> pd.DataFrame:
     extra = "".join(
-        f", sum({name} * coalesce(c.share, 1)) AS {name}" for name in ("units", "margin") if filled(crm, name)
+        f", coalesce({whole_sum(f'd.{name} * coalesce(c.share, 1.0)', MONEY_UNIT)}, 0) AS {name}"
+        for name in ("units", "margin")
+        if filled(crm, name)
     )
     return frame(
         database,
         f"""
         SELECT coalesce(c.rep_id, d.rep_id) AS rep_id, {week_sql("d.closed_on")} AS week,
-            sum(coalesce(c.share, 1.0)) AS wins, sum(d.amount * coalesce(c.share, 1.0)) AS revenue{extra}
+            {whole_sum("coalesce(c.share, 1.0)", SHARE_UNIT)} AS wins,
+            coalesce({whole_sum("d.amount * coalesce(c.share, 1.0)", MONEY_UNIT)}, 0) AS revenue{extra}
         FROM deals d LEFT JOIN {_credits(crm)} c ON c.opportunity_id = d.opportunity_id
         WHERE d.status = 'won' GROUP BY ALL ORDER BY ALL
         """,

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calendars import WORKING_DAYS
-from analysis.crm import Crm
-from analysis.panel.grid import Axes, week_number
+from analysis.panel.grid import Axes, SmallTables, week_number
 
 _WEDNESDAY = 2  # a rep who moves in mid-week belongs to the team of most of its working days
 
@@ -36,13 +35,13 @@ def _numbers(dates: np.ndarray) -> np.ndarray:
     return week_number(np.where(np.isnat(dates), np.datetime64("1970-01-01"), dates))
 
 
-def team_codes(axes: Axes, crm: Crm, reps: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def team_codes(axes: Axes, source: SmallTables, reps: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Team ids (sorted) and, for every cell, the place of its team in them: that of the Wednesday.
 
     The team is that of the spell begun last by then; before the first spell, the first spell's; reps.team_id where a
     rep has no spells.
     """
-    spells = crm.frame("memberships") if crm.has("memberships") else _no_spells(reps)
+    spells = source.frame("memberships") if source.has("memberships") else _no_spells(reps)
     teams, codes = np.unique(np.concatenate([reps["team_id"], spells["team_id"]]).astype(str), return_inverse=True)
     held = np.repeat(codes[: len(reps)][:, None], axes.weeks, axis=1)
     place = {rep: row for row, rep in enumerate(axes.reps)}
@@ -61,15 +60,17 @@ def _no_spells(reps: pd.DataFrame) -> pd.DataFrame:
     return reps.iloc[:0].assign(valid_from=pd.Series(dtype="datetime64[us]"))
 
 
-def worked_share(axes: Axes, crm: Crm, reps: pd.DataFrame, teams: np.ndarray, team: np.ndarray) -> np.ndarray:
+def worked_share(
+    axes: Axes, source: SmallTables, reps: pd.DataFrame, teams: np.ndarray, team: np.ndarray
+) -> np.ndarray:
     """Share of the five working days of each week that the rep was employed, not absent and not on holiday."""
     day = axes.mondays[:, None] + np.arange(WORKING_DAYS).astype("timedelta64[D]")
     hired, left = days(column(reps, "hired_on")), days(column(reps, "left_on"))
     worked = ~(day < hired[:, None, None]) & ~(day > left[:, None, None])
-    if crm.has("absences"):
-        _take_absences(worked, day, axes, crm.frame("absences"))
-    if crm.has("holidays"):
-        _take_holidays(worked, day, crm.frame("holidays"), teams, team)
+    if source.has("absences"):
+        _take_absences(worked, day, axes, source.frame("absences"))
+    if source.has("holidays"):
+        _take_holidays(worked, day, source.frame("holidays"), teams, team)
     return worked.mean(axis=2)
 
 
