@@ -1,12 +1,14 @@
 """What the tests of the batch share: tiny templates, teams that need no data, and runs in processes of their own."""
 
+import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
@@ -92,13 +94,51 @@ def living(marker: str) -> list[int]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 command = (entry / "cmdline").read_bytes().decode(errors="replace")
-                folder = os.readlink(entry / "cwd")
+                folder = str((entry / "cwd").readlink())
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
             if state != "Z" and (marker in command or marker in folder):
                 found.append(int(entry.name))
     return found
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """Every text a published file holds: as it is, inside base64, inside PDF streams, in the cells of a table."""
+    content = path.read_bytes()
+    if content.startswith(b"PAR1"):
+        import pandas as pd
+
+        yield pd.read_parquet(path).to_csv()
+        return
+    yield content.decode("utf-8", errors="replace")
+    if path.suffix == ".pdf":
+        yield from _pdf_texts(path)
+        return
+    unescaped = content.replace(b"\\n", b"").replace(b"\\/", b"/")
+    for block in re.findall(rb"[A-Za-z0-9+/]{24,}={0,2}", unescaped):
+        yield base64.b64decode(block[: len(block) // 4 * 4]).decode("utf-8", errors="replace")
+
+
+def _pdf_texts(path: Path) -> Iterator[str]:
+    from pypdf import PdfReader
+    from pypdf.generic import StreamObject
+
+    reader = PdfReader(path)
+    yield json.dumps({key: str(value) for key, value in (reader.metadata or {}).items()})
+    yield from (page.extract_text() for page in reader.pages)
+    for number in range(1, len(reader.xref[0]) if 0 in reader.xref else 10_000):
+        try:
+            found = reader.get_object(number)
+        except Exception:
+            break
+        if isinstance(found, StreamObject):
+            try:
+                yield found.get_data().decode("latin-1")
+            except Exception:
+                yield found._data.decode("latin-1")
+        elif found is not None:
+            yield str(found)
 
 
 def end(pids: Iterable[int]) -> None:

@@ -8,7 +8,7 @@ import re
 from analysis.reporting.parameters import SECRET
 
 LONGEST = 500
-URL_USER = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]*@", re.IGNORECASE)
+URL_USER = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s]*@", re.IGNORECASE)
 ASSIGNED = re.compile(
     r"(?i)(?P<name>[\w-]*(?:password|passwd|pwd|secret|token|api_?key|access_?key|private_?key)[\w-]*['\"]?\s*[=:]\s*)"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&]+)"

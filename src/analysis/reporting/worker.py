@@ -112,6 +112,8 @@ def _kind(fault: Exception) -> str:
     name = getattr(fault, "ename", "")
     if name.endswith(MEMORY_ERRORS):
         return "memory"
+    if type(fault).__name__ == "DeadKernelError":  # of a plain kernel: killed, perhaps for want of memory
+        return "lost"
     return "refused" if name == "Refused" else "raised"
 
 
