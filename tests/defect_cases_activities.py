@@ -1,7 +1,7 @@
 """D01 to D29: a spoiled activity each, and what must have become of it."""
 
 import pytest
-from import_worlds import D, U, Importer, deal, event, history, salesforce, task, user, write_csv
+from import_worlds import D, Importer, U, deal, event, history, salesforce, task, user, write_csv
 
 from analysis.crm.importers.defects import DefectRefused
 from analysis.errors import DataError

@@ -27,7 +27,7 @@ def in_teams(n=4, **changes):
 @case("D30")
 def an_integration_user(run, src):
     users = [user(n) for n in range(6)]
-    tasks = [task(n, OwnerId=U[5] if n % 10 < 7 else U[n % 5], CreatedById="") for n in range(300)]
+    tasks = [task(n, OwnerId=U[5] if n % 10 < 7 else U[n // 10 % 5], CreatedById="") for n in range(300)]
     salesforce(src, User=users, Task=tasks)
     with pytest.raises(
         DefectRefused, match=rf"D30 user {U[5]} looks like an integration: 210 of 300 activities \(70%\)"
@@ -126,7 +126,7 @@ def deals_of_the_successor(run, src):
     ]
     write_csv(
         src / "OpportunityFieldHistory.csv",
-        changes + [{**changes[0], "Id": "h9", "OldValue": "Secret Person 0", "NewValue": "Secret Person 3"}],
+        [*changes, {**changes[0], "Id": "h9", "OldValue": "Secret Person 0", "NewValue": "Secret Person 3"}],
     )
     report = run(src)
     assert report.rows("D35", "fixed") == 3 and run.table("opportunities")["rep_id"].nunique() == 3
@@ -222,9 +222,9 @@ def unusable_amounts(run, src):
 @case("D40")
 def damaged_merged_and_drifted(run, src):
     salesforce(src)
-    with pytest.raises(DataError, match="D40 Task.csv: 40 of 45,211 expected rows"):
+    with pytest.raises(DataError, match=r"D40 Task\.csv: 40 of 45,211 expected rows"):
         run(src, extra='[source.expect."Task.csv"]\nrows = 45211\n')
-    with pytest.raises(DataError, match="D40 Task.csv: the checksum is not the expected one"):
+    with pytest.raises(DataError, match=r"D40 Task\.csv: the checksum is not the expected one"):
         run(src, extra=f'[source.expect."Task.csv"]\nsha256 = "{"0" * 64}"\n')
     for damage, words in (
         (b"Id\rOwnerId\r1\r2", "lone carriage return"),

@@ -1,11 +1,13 @@
 """The forty defects of CRM exports: each on an export spoiled in one place, each with the action it must get."""
 
-import defect_cases_activities
-import defect_cases_deals
 import pytest
 from import_worlds import Importer
 
 from analysis.crm.importers.defects import DEFECTS
+
+pytest.register_assert_rewrite("defect_cases_activities", "defect_cases_deals")
+import defect_cases_activities  # noqa: E402
+import defect_cases_deals  # noqa: E402
 
 CASES = {**defect_cases_activities.CASES, **defect_cases_deals.CASES}
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Data health: what the recorded activity covers, who writes it down and when, and what that means for any conclusion.
 
 Every function takes a checked `Crm` (or the import report beside it) and returns a plain table; events are counted in
@@ -71,7 +72,9 @@ def coverage(crm: Crm) -> pd.DataFrame:
     monday = start - pd.to_timedelta(start.dt.weekday, unit="D")
     spell = ((stop - monday).dt.days // 7 + 1).clip(lower=0).fillna(0)
     table["weeks"] = spell.astype("int64").clip(lower=table["weeks_recorded"].fillna(0).astype("int64"))
-    filled = table.fillna({"weeks_recorded": 0, "activities": 0}).astype({"weeks_recorded": "int64", "activities": "int64"})
+    filled = table.fillna({"weeks_recorded": 0, "activities": 0}).astype(
+        {"weeks_recorded": "int64", "activities": "int64"}
+    )
     filled["share"] = (filled["weeks_recorded"] / filled["weeks"].where(filled["weeks"] > 0)).fillna(0.0)
     order = ["rep_id", "team_id", "first_week", "last_week", "weeks", "weeks_recorded", "share", "activities"]
     return filled[order].sort_values(["share", "rep_id"], ignore_index=True)
@@ -148,7 +151,9 @@ def defect_actions(folder: str | Path) -> pd.DataFrame:
     """Every action of the import on every defect: code, table, action, rows, text. Empty for a folder no importer made."""
     content = import_report(folder) or {}
     columns = ["code", "table", "action", "rows", "text"]
-    return pd.DataFrame(content.get("defects", []), columns=columns).sort_values(["code", "table", "action"], ignore_index=True)
+    return pd.DataFrame(content.get("defects", []), columns=columns).sort_values(
+        ["code", "table", "action"], ignore_index=True
+    )
 
 
 def row_accounts(folder: str | Path) -> pd.DataFrame:
@@ -192,7 +197,9 @@ def sensitivity(folder: str | Path, study: Callable[[Path], pd.DataFrame]) -> pd
     """
     folder = Path(folder)
     if not (folder / VARIANTS).is_file():
-        raise DataError(f"{folder.name}: no rule of `meaningful` has a numeric threshold, or the folder was not imported; there is nothing to vary")
+        raise DataError(
+            f"{folder.name}: no rule of `meaningful` has a numeric threshold, or the folder was not imported; there is nothing to vary"
+        )
     runs = [study(folder).assign(threshold="as configured")]
     with tempfile.TemporaryDirectory(prefix="workbench-health-") as work:
         for label, column in (("half", "at_half"), ("double", "at_double")):
@@ -203,10 +210,12 @@ def sensitivity(folder: str | Path, study: Callable[[Path], pd.DataFrame]) -> pd
 
 def varied(folder: Path, target: Path, column: str) -> Path:
     """A copy of the data folder in which `is_meaningful` is the variant's."""
-    shutil.copytree(folder, target, ignore=shutil.ignore_patterns("activities.parquet", "bridges", "quarantine.parquet"))
+    shutil.copytree(
+        folder, target, ignore=shutil.ignore_patterns("activities.parquet", "bridges", "quarantine.parquet")
+    )
     with sql.connection() as database:
         database.execute(
-            f"COPY (SELECT a.* REPLACE (CASE WHEN v.activity_id IS NULL THEN a.is_meaningful ELSE v.{column} END AS is_meaningful) "  # noqa: S608
+            f"COPY (SELECT a.* REPLACE (CASE WHEN v.activity_id IS NULL THEN a.is_meaningful ELSE v.{column} END AS is_meaningful) "
             f"FROM read_parquet({sql.path(folder / 'activities.parquet')}) a LEFT JOIN read_parquet({sql.path(folder / VARIANTS)}) v USING (activity_id) "
             f"ORDER BY a.activity_id) TO {sql.text(str(target / 'activities.parquet'))} (FORMAT parquet)"
         )
@@ -222,9 +231,13 @@ def verdict(crm: Crm) -> Verdict:
         sentences.append(f"{len(thin)} of {len(table)} reps recorded something in fewer than half of their weeks.")
     late = late_logging(crm) if crm.has("activities", "logged_at") else None
     if late is None:
-        sentences.append("When records were written is not known, so a record made after the outcome cannot be told from one made before.")
+        sentences.append(
+            "When records were written is not known, so a record made after the outcome cannot be told from one made before."
+        )
     elif len(late) and (late["after_outcome"].fillna(0) > 0.1).any():
-        sentences.append("More than a tenth of some kind's records were written after their deal had closed; they do not count as predictors.")
+        sentences.append(
+            "More than a tenth of some kind's records were written after their deal had closed; they do not count as predictors."
+        )
     bulk = bulk_days(crm)
     if len(bulk):
         sentences.append(f"{int(bulk['activities'].sum()):,} records lie on {len(bulk)} days of sudden bulk entry.")
@@ -237,7 +250,11 @@ def query(crm: Crm, text: str) -> pd.DataFrame:
     """Run SQL over the clean files of activities, reps and opportunities; optional columns the source lacks are null."""
     with sql.connection() as database:
         for table in ("activities", "reps", "opportunities"):
-            missing = [f"CAST(NULL AS {kind}) AS {name}" for name, kind in OPTIONAL.items() if table == "activities" and not crm.has(table, name)]
+            missing = [
+                f"CAST(NULL AS {kind}) AS {name}"
+                for name, kind in OPTIONAL.items()
+                if table == "activities" and not crm.has(table, name)
+            ]
             listed = ", ".join(["*", *missing])
-            database.execute(f"CREATE VIEW {table} AS SELECT {listed} FROM read_parquet({sql.paths(crm.files(table))})")  # noqa: S608
+            database.execute(f"CREATE VIEW {table} AS SELECT {listed} FROM read_parquet({sql.paths(crm.files(table))})")
         return database.execute(text).df()

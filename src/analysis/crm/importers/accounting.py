@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Every row read is answered for: read = kept + fixed + quarantined + dropped, per object of the source.
 
 The fate of a row follows from its masks, dropped before quarantined before fixed; the sums are asserted, never assumed.
@@ -63,7 +64,7 @@ def fates_of(job: Job, staged: Staged) -> dict[str, int]:
     if home:
         return dict(
             job.rows(f"SELECT {FATE}, count(*) FROM {home[0]} WHERE _src = {quote(staged.object.name)} GROUP BY 1")
-        )  # noqa: S608
+        )
     table = quoted("x_" + staged.object.name)
     if not job.one(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {quote('x_' + staged.object.name)}"):
         return {"kept": staged.rows}
@@ -86,13 +87,13 @@ def note_masks(job: Job) -> None:
             if not codes:
                 continue
             counts = ", ".join(f"n_if({column} & {bit(code)} <> 0)" for code in codes)
-            for code, rows in zip(codes, job.rows(f"SELECT {counts} FROM {work} WHERE {where}")[0], strict=True):  # noqa: S608
+            for code, rows in zip(codes, job.rows(f"SELECT {counts} FROM {work} WHERE {where}")[0], strict=True):
                 job.ledger.note(code, table, action, rows)
 
 
 def codes_in(job: Job, work: str, column: str) -> list[str]:
     """The codes that occur in a table's mask."""
-    return decode(int(job.one(f"SELECT coalesce(bit_or({column}), 0) FROM {work}")))  # noqa: S608
+    return decode(int(job.one(f"SELECT coalesce(bit_or({column}), 0) FROM {work}")))
 
 
 def quarantine_sql(job: Job) -> str:
@@ -109,7 +110,7 @@ def quarantine_sql(job: Job) -> str:
         reasons = ", ".join(f"CASE WHEN w._q & {bit(code)} <> 0 THEN {quote(meaning(code))} END" for code in present)
         files = " ".join(f"WHEN {n} THEN {quote(f['file'])}" for n, f in enumerate(staged.files))
         selects.append(
-            f'SELECT {quote(home[1])} AS "table", CASE s._file {files} END AS file, s._line AS row, CAST(w.{home[2]} AS VARCHAR) AS source_id, '  # noqa: S608
+            f'SELECT {quote(home[1])} AS "table", CASE s._file {files} END AS file, s._line AS row, CAST(w.{home[2]} AS VARCHAR) AS source_id, '
             f"CASE {codes} END AS code, concat_ws('; ', {reasons}) AS reason FROM {home[0]} w JOIN {quoted(staged.table)} s USING (_row) "
             f"WHERE w._src = {quote(staged.object.name)} AND w._d = 0 AND w._q <> 0"
         )

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Activities: from every object that records a touch to one table, classified by the rules and read with their zones.
 
 Three steps, each a table on disk with as many rows as the one before: `a0` text, person and rule; `a1` times, lengths,
@@ -6,13 +7,17 @@ outcomes; `a2` what needs the other rows (duplicates of two tools, bulk minutes,
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Callable
+
 from analysis.crm.importers import clock
 from analysis.crm.importers.config import Outcome
 from analysis.crm.importers.defects import mask
-from analysis.crm.importers.job import Job, drops, odd_sql, sentinel_rows_sql, stamps, value_sql
+from analysis.crm.importers.job import Job, drops, value_sql
 from analysis.crm.importers.landing import Staged
 from analysis.crm.importers.mappings import LABELS
-from analysis.crm.importers.rules import Rule, choose_sql, quote, scaled, seconds_from_text, test_sql
+from analysis.crm.importers.moments import stamps
+from analysis.crm.importers.rules import Column, Rule, choose_sql, quote, scaled, seconds_from_text, test_sql
 from analysis.crm.importers.rules import name as quoted
 
 TEXTS = ("id", "prefix", "rep", "creator", "created", "clock", "due_at", "ends", "day", "status", "duration", "unit", "direction", "outcome",
@@ -53,11 +58,11 @@ def object_sql(job: Job, staged: Staged, rules: dict[int, tuple[str | None, Rule
     flags += f", ({o.sql('is_meaningful', column)})::BOOLEAN AS is_meaningful"
     key = job.id_sql(o.sql("rep", column))
     inner = (
-        f"SELECT s.*, x._d, p.rep_id AS _rep, p.team_id AS _team, p.tz AS _tz, p.excluded AS _excluded, p.held AS _held, {choose_by_team(rules, o.name, column)} AS _rule "  # noqa: S608
+        f"SELECT s.*, x._d, p.rep_id AS _rep, p.team_id AS _team, p.tz AS _tz, p.excluded AS _excluded, p.held AS _held, {choose_by_team(rules, o.name, column)} AS _rule "
         f"FROM {quoted(staged.table)} s JOIN {quoted('x_' + o.name)} x USING (_row) LEFT JOIN person p ON p.user_key = {key}"
     )
     return (
-        f"SELECT {quote(o.name)} AS _src, s._row, s._d, s._rep AS rep_id, s._team AS team_id, s._tz AS tz, s._excluded AS excluded, s._held AS held, s._rule AS rule_no, {texts}, {flags}, "  # noqa: S608
+        f"SELECT {quote(o.name)} AS _src, s._row, s._d, s._rep AS rep_id, s._team AS team_id, s._tz AS tz, s._excluded AS excluded, s._held AS held, s._rule AS rule_no, {texts}, {flags}, "
         f"{by_rule(rules, lambda r: meaningful_sql(r, column), 'BOOLEAN')} AS ruled_meaningful, "
         f"{by_rule(rules, lambda r: meaningful_sql(scaled(r, 0.5), column), 'BOOLEAN')} AS meaningful_half, "
         f"{by_rule(rules, lambda r: meaningful_sql(scaled(r, 2.0), column), 'BOOLEAN')} AS meaningful_double, "
@@ -77,32 +82,32 @@ def empty_sql() -> str:
     )
 
 
-def choose_by_team(rules: dict[int, tuple[str | None, Rule]], object_name: str, column: object) -> str:
+def choose_by_team(rules: dict[int, tuple[str | None, Rule]], object_name: str, column: Column) -> str:
     """The number of the first matching rule: of the team's own list where it has one, else of the base."""
     by_team: dict[str | None, dict[int, Rule]] = {None: {}}
     for number, (team_id, rule) in rules.items():
         by_team.setdefault(team_id, {})[number] = rule
-    base = choose_sql(by_team.pop(None), object_name, column)  # type: ignore[arg-type]
+    base = choose_sql(by_team.pop(None), object_name, column)
     if not by_team:
         return f"({base})"
-    cases = [f"WHEN {quote(str(team))} THEN {choose_sql(own, object_name, column)}" for team, own in by_team.items()]  # type: ignore[arg-type]
+    cases = [f"WHEN {quote(str(team))} THEN {choose_sql(own, object_name, column)}" for team, own in by_team.items()]
     return f"(CASE p.team_id {' '.join(cases)} ELSE {base} END)"
 
 
-def by_rule(rules: dict[int, tuple[str | None, Rule]], sql_of: object, kind: str) -> str:
+def by_rule(rules: dict[int, tuple[str | None, Rule]], sql_of: Callable[[Rule], str | None], kind: str) -> str:
     """CASE over the rule's number of a per-rule expression; NULL where no rule has one."""
-    cases = [f"WHEN {n} THEN {sql}" for n, (_, rule) in rules.items() if (sql := sql_of(rule)) is not None]  # type: ignore[operator]
+    cases = [f"WHEN {n} THEN {sql}" for n, (_, rule) in rules.items() if (sql := sql_of(rule)) is not None]
     return f"CAST(CASE s._rule {' '.join(cases)} END AS {kind})" if cases else f"CAST(NULL AS {kind})"
 
 
-def meaningful_sql(rule: Rule, column: object) -> str | None:
+def meaningful_sql(rule: Rule, column: Column) -> str | None:
     """The rule's test of a meaningful touch."""
-    return None if rule.meaningful is None else test_sql(rule.meaningful, column)  # type: ignore[arg-type]
+    return None if rule.meaningful is None else test_sql(rule.meaningful, column)
 
 
-def outcome_sql(rule: Rule, column: object) -> str | None:
+def outcome_sql(rule: Rule, column: Column) -> str | None:
     """The outcome a rule reads from its tests, in their order; else its constant one."""
-    cases = [f"WHEN {test_sql(test, column)} THEN {quote(word)}" for word, test in rule.outcomes.items()]  # type: ignore[arg-type]
+    cases = [f"WHEN {test_sql(test, column)} THEN {quote(word)}" for word, test in rule.outcomes.items()]
     constant = quote(rule.outcome) if rule.outcome else "NULL"
     if not cases:
         return constant if rule.outcome else None
@@ -119,7 +124,7 @@ def add_links(job: Job) -> None:
         activity, target = job.id_sql(o.sql("activity", column)), job.id_sql(o.sql("target", column))
         job.make(
             "_links",
-            f"SELECT {activity} AS activity, min({target}) AS target, count(DISTINCT {target}) AS n FROM {quoted(staged.table)} s "  # noqa: S608
+            f"SELECT {activity} AS activity, min({target}) AS target, count(DISTINCT {target}) AS n FROM {quoted(staged.table)} s "
             f"WHERE {activity} IS NOT NULL AND NOT coalesce(yes({column('_fivetran_deleted')}), false) GROUP BY 1",
         )
         several = job.count("_links", "n > 1")
@@ -131,7 +136,7 @@ def add_links(job: Job) -> None:
         )
         job.make(
             "a0_linked",
-            f"SELECT a.* REPLACE (coalesce(a.{what}, l.target) AS {what}, a.linked OR l.target IS NOT NULL AS linked) "  # noqa: S608
+            f"SELECT a.* REPLACE (coalesce(a.{what}, l.target) AS {what}, a.linked OR l.target IS NOT NULL AS linked) "
             f"FROM a0 a LEFT JOIN _links l ON l.activity = a.id",
             like="a0",
             what="activities",
@@ -146,13 +151,13 @@ def add_base(job: Job) -> None:
     values = ", ".join(f"max({o.sql(v, column)}) AS {v}" for v in ("rep", "clock", "created"))
     job.make(
         "_base", f"SELECT {job.id_sql(o.sql('id', column))} AS id, {values} FROM {quoted(staged.table)} s GROUP BY 1"
-    )  # noqa: S608
+    )
     job.make(
         "a0_based",
         "SELECT a.* REPLACE (coalesce(a.rep, b.rep) AS rep, coalesce(a.clock, b.clock) AS clock, coalesce(a.created, b.created) AS created, "
         "coalesce(a.rep_id, p.rep_id) AS rep_id, coalesce(a.team_id, p.team_id) AS team_id, coalesce(a.tz, p.tz) AS tz, "
         "coalesce(a.excluded, p.excluded) AS excluded, coalesce(a.held, p.held) AS held) "
-        f"FROM a0 a LEFT JOIN _base b ON b.id = a.id LEFT JOIN person p ON p.user_key = b.rep",
+        "FROM a0 a LEFT JOIN _base b ON b.id = a.id LEFT JOIN person p ON p.user_key = b.rep",
         like="a0",
         what="activities",
     )
@@ -161,29 +166,27 @@ def add_base(job: Job) -> None:
 
 def parse(job: Job) -> None:
     """`a1`: moments in UTC and days in the rep's zone, seconds of talk, outcome, origin, kind; row-level fixes in `_f`."""
-    moments = stamps(job, "a0", ("clock", "due_at", "ends", "created", "day"))
+    stamps(job, "a0", ("clock", "due_at", "ends", "created", "day"))
     check_durations(job)
-    listed = ", ".join(f"{sql} AS {value}_utc" for value, sql in moments.items())
-    job.make("a0_timed", f"SELECT *, {listed} FROM a0", like="a0", what="activities")  # noqa: S608
     rules = job.details["rules"]
     # A done activity ticked off long after it was due happened when it was due; the tick says when that was written down.
     late = f"(due_given AND clock_utc > coalesce(due_at_utc, day_utc) + INTERVAL {job.config.base.activity_defaults.done_late_days} DAY)"
-    when = f"CASE WHEN {late} THEN due_at_utc WHEN day_only THEN NULL ELSE coalesce(clock_utc, CASE WHEN NOT is_day THEN day_utc END) END"
+    when = f"CASE WHEN {late} THEN due_at_utc WHEN day_only THEN NULL ELSE coalesce(clock_utc, CASE WHEN NOT day_is_day THEN day_utc END) END"
     local = clock.to_local_sql("moment", "coalesce(tz, 'UTC')", job.zones, job.years)
     day = f"CASE WHEN moment IS NOT NULL THEN CAST({local} AS DATE) WHEN {late} OR clock_utc IS NULL THEN CAST(day_utc AS DATE) ELSE CAST(clock_utc AS DATE) END"
     job.make(
         "a0_when",
-        f"SELECT *, {when} AS moment, {late} AS late FROM (SELECT *, coalesce(due_at, CASE WHEN _src IN {due_objects(job)} THEN day END) "  # noqa: S608
-        f"IS NOT NULL AS due_given, coalesce({clock.is_day_sql('day')}, false) AS is_day, "
-        f"coalesce({clock.is_day_sql('clock')} AND {whole_days_sql(job)}, false) AS day_only FROM a0_timed)",
+        f"SELECT *, {when} AS moment, {late} AS late FROM (SELECT *, coalesce(due_at, CASE WHEN _src IN {due_objects(job)} THEN day END) "
+        f"IS NOT NULL AS due_given, "
+        f"coalesce(clock_is_day AND {whole_days_sql(job)}, false) AS day_only FROM a0)",
     )
     fixes = mask(
         (
             "D01",
             f"moment IS NULL AND (regexp_full_match(day, '{clock.FORMS['midnight']}') OR (day_only AND length(clock) > 10))",
         ),
-        ("D02", " OR ".join(odd_sql(job, v) for v in ("clock", "day", "due_at"))),
-        ("D04", " OR ".join(sentinel_rows_sql(v) for v in ("clock", "day"))),
+        ("D02", "clock_odd OR day_odd OR due_at_odd"),
+        ("D04", "clock_sentinel OR day_sentinel"),
         ("D06", f"{unit_sql(job)} = 'ms' AND duration IS NOT NULL"),
         ("D07", f"{unit_sql(job)} LIKE '%:%' AND duration LIKE '%:%'"),
         ("D08", "duration IS NULL AND text_seconds IS NOT NULL"),
@@ -192,13 +195,13 @@ def parse(job: Job) -> None:
     )
     job.make(
         "a1",
-        f"SELECT *, {day} AS occurred_on, {seconds_sql(job)} AS seconds, {label_sql(job)} AS outcome_word, {rule_word(rules, 'kind')} AS kind, "  # noqa: S608
+        f"SELECT *, {day} AS occurred_on, {seconds_sql(job)} AS seconds, {label_sql(job)} AS outcome_word, {rule_word(rules, 'kind')} AS kind, "
         f"{rule_word(rules, 'automated')} AS automated, {rule_flag(rules, 'attempt')} AS attempt, {rule_flag(rules, 'ignore')} AS ignored, "
         f"{rule_word(rules, 'direction')} AS ruled_direction, CASE WHEN late THEN clock_utc ELSE created_utc END AS logged_utc, {fixes} AS _f FROM a0_when",
         like="a0",
         what="activities",
     )
-    job.run("DROP TABLE a0_timed; DROP TABLE a0_when")
+    job.run("DROP TABLE a0_when")
 
 
 def due_objects(job: Job) -> str:
@@ -211,7 +214,7 @@ def whole_days_sql(job: Job) -> str:
     """SQL: the object's `at` column never has a clock time, so its midnights are days (D01)."""
     days = []
     for staged in job.objects("activities"):
-        found = clock.profile(job.con, f"a0_timed WHERE _src = {quote(staged.object.name)}", "clock::VARCHAR")
+        found = clock.profile(job.con, f"a0 WHERE _src = {quote(staged.object.name)}", "clock::VARCHAR")
         if found.filled and found.forms["day"] + found.forms["midnight"] + found.forms["numeric_day"] == found.filled:
             days.append(quote(staged.object.name))
     return f"_src IN ({', '.join(days)})" if days else "false"
@@ -274,6 +277,6 @@ def check_durations(job: Job) -> None:
 def label_sql(job: Job) -> str:
     """SQL of the canonical outcome: the rule's, else the label's; null where nothing was recorded, `?` where the label is unknown."""
     labels = {**LABELS, **job.mapping.outcomes, **{k.lower(): v for k, v in job.config.base.outcomes.items()}}
-    assert set(labels.values()) <= set(Outcome.__args__)  # type: ignore[attr-defined]
+    assert set(labels.values()) <= set(typing.get_args(Outcome))
     cases = " ".join(f"WHEN {quote(label)} THEN {quote(word)}" for label, word in labels.items())
     return f"coalesce(ruled_outcome, CASE WHEN outcome IS NOT NULL THEN CASE lower(outcome) {cases} ELSE '?' END END)"

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """What is judged over all rows: refusals of the import, metrics that must be switched off, and warnings a reader needs.
 
 Every threshold stands here or in the configuration; every sentence says what was seen and what to do.
@@ -46,7 +47,7 @@ def unclassified(job: Job) -> None:
             f"{src} {n:,}"
             for src, n in job.rows(
                 f"SELECT _src, count(*) FROM w_activities WHERE {LIVE} AND rule_no IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-            )  # noqa: S608
+            )
         )
         job.ledger.refuse(
             "D12", f"{rows:,} of {total:,} activities ({rows / total:.0%}) match no [[activity]] rule ({by_object}); "
@@ -69,7 +70,7 @@ def integration_user(job: Job) -> None:
     allowed = {u.lower() for u in job.config.base.people.allow_integration_users}
     found = job.rows(
         f"SELECT rep_id, min(rep_raw), count(*) FROM w_activities WHERE {GOOD} AND origin = 'human' GROUP BY 1 ORDER BY 3 DESC, 1"
-    )  # noqa: S608
+    )
     total = sum(n for _, _, n in found)
     if len(found) < INTEGRATION_MIN_REPS or total < INTEGRATION_MIN_ROWS:
         return
@@ -108,7 +109,7 @@ def moved_deals(job: Job) -> None:
     if known or not won:
         return
     moved = job.one(
-        f"SELECT count(*) FROM w_opportunities o LEFT JOIN (SELECT deal_before AS deal, min(rep_id) AS worker, count(DISTINCT rep_id) AS workers, "  # noqa: S608
+        f"SELECT count(*) FROM w_opportunities o LEFT JOIN (SELECT deal_before AS deal, min(rep_id) AS worker, count(DISTINCT rep_id) AS workers, "
         f"count(*) AS n FROM w_activities WHERE {GOOD} AND status = 'done' AND origin = 'human' AND deal_before IS NOT NULL AND (deal_closed IS NULL OR occurred_on <= deal_closed) "
         "GROUP BY 1) a ON a.deal = o.opportunity_id LEFT JOIN (SELECT rep_id, min(hired_on) AS hired_on FROM w_reps WHERE _d = 0 GROUP BY 1) r "
         f"ON r.rep_id = o.rep_id WHERE {' AND '.join('o.' + part for part in GOOD.split(' AND '))} AND o.status = 'won' AND "
@@ -128,11 +129,11 @@ def moved_deals(job: Job) -> None:
 def teams_of_today(job: Job) -> None:
     """D32: teams known only as of today cannot be compared in the past."""
     teams = job.count("t_teams")
-    if teams < 2 or job.count("w_memberships", GOOD):
+    if teams < 2 or job.count("w_memberships", f"{GOOD} AND _src <> ''"):
         return
     since = job.config.base.people.teams_known_since
     if since is None:
-        latest = job.one(f"SELECT max(occurred_on) FROM w_activities WHERE {GOOD}")  # noqa: S608
+        latest = job.one(f"SELECT max(occurred_on) FROM w_activities WHERE {GOOD}")
         when = f"before {job.as_of or latest}" if job.as_of or latest else "in the past"
         job.ledger.refuse("D32", f"membership history missing: per-team comparison {when} is not possible. Give memberships.csv, or set "
                                  "people.teams_known_since to the day since which today's teams hold.")  # fmt: skip
@@ -222,7 +223,7 @@ def meetings(job: Job) -> None:
 def emails(job: Job) -> None:
     """D22: reps who call but never write: their e-mail is kept elsewhere and is missing, not zero."""
     found = job.rows(
-        f"SELECT n_if(kind LIKE '%call%') AS calls, n_if(kind LIKE '%email%') AS emails FROM w_activities WHERE {GOOD} AND status = 'done' GROUP BY rep_id"  # noqa: S608
+        f"SELECT n_if(kind LIKE '%call%') AS calls, n_if(kind LIKE '%email%') AS emails FROM w_activities WHERE {GOOD} AND status = 'done' GROUP BY rep_id"
     )
     callers = [(calls, written) for calls, written in found if calls >= EMAIL_MIN_CALLS]
     silent = sum(1 for _, written in callers if not written)
@@ -275,7 +276,7 @@ def conflicts(job: Job) -> None:
         for c in ("kind_a", "kind_b")
     }
     found = job.rows(
-        f"SELECT _src, {shown['kind_a']} AS a, {shown['kind_b']} AS b, count(*) FROM w_activities WHERE {LIVE} "  # noqa: S608
+        f"SELECT _src, {shown['kind_a']} AS a, {shown['kind_b']} AS b, count(*) FROM w_activities WHERE {LIVE} "
         "AND (kind_a IS NOT NULL OR kind_b IS NOT NULL) AND lower(kind_a) IS DISTINCT FROM lower(kind_b) GROUP BY 1, 2, 3 "
         "HAVING NOT (a IN ('(empty)', '(other)') AND b IN ('(empty)', '(other)')) ORDER BY 4 DESC, 1, 2, 3"
     )
@@ -293,7 +294,7 @@ def labels(job: Job) -> None:
     """D13: outcome ids or labels nobody has mapped."""
     found = job.rows(
         f"SELECT label, count(*) FROM w_activities WHERE {LIVE} AND outcome = 'unknown' AND lower(label) <> 'unknown' AND label IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    )  # noqa: S608
+    )
     if found:
         rows = sum(n for _, n in found)
         job.ledger.warn(

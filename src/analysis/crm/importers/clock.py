@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Times and days: how the export writes them, what zone they are in, and what a spreadsheet has done to them.
 
 Every column of times is profiled before it is parsed, so that the choice of reading is made once, for the whole column, and
@@ -9,6 +10,7 @@ without a time is never shifted (D01); sentinel dates become null (D04).
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,7 @@ NUMERIC_DAY = r"\d{1,2}[./-]\d{1,2}[./-]\d{4}"
 FORMS = {
     "day": f"{ISO_DAY}",
     "midnight": rf"{ISO_DAY}[ T]0?0:00(?::00(?:[.,]0+)?)?(?:{OFFSET})?",
+    "local_midnight": rf"{ISO_DAY}[ T]0?0:00(?::00(?:[.,]0+)?)?",
     "offset": f"{ISO_DAY}{CLOCK}{OFFSET}",
     "local": f"{ISO_DAY}{CLOCK}",
     "epoch": r"-?\d{10}(?:\d{3})?(?:\.0)?",
@@ -45,13 +48,23 @@ FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How many values of a column are written in which way. first/second_over_12: which number of 03/04/2026 cannot be a month."""
+    """How many values of a column are written in which way.
+
+    first_over_12, second_over_12: dates like 13/04/2026 and 04/13/2026, whose order is clear; both_fit: whose is not.
+    plain: every value is an ISO text without a shift from UTC, which the engine reads by itself.
+    """
 
     filled: int
     forms: dict[str, int]
     first_over_12: int
     second_over_12: int
     both_fit: int
+    plain: bool = False
+
+    @property
+    def unzoned(self) -> int:
+        """Clock times that do not say their zone. Midnights without a zone are days."""
+        return self.forms["local"] - self.forms["local_midnight"] + self.forms["numeric_clock"]
 
     @property
     def numeric(self) -> int:
@@ -61,19 +74,60 @@ class Profile:
 
 def profile(con: Any, relation: str, text: str) -> Profile:
     """Count the forms of a text column. relation: SQL to select from; text: SQL of the value."""
+    return quick_profile(con, relation, text) or full_profile(con, relation, text)
+
+
+def quick_profile(con: Any, relation: str, text: str) -> Profile | None:
+    """The profile of a column that holds only plain ISO texts, without a single regular expression; else None."""
+    stamp = f"try_cast({text} AS TIMESTAMP)"
+    tail = f"substr({text}, 11)"
+    odd = f"contains({tail}, '+') OR contains({tail}, '-') OR contains({tail}, 'U') OR contains({tail}, ',')"
+    clock = f"length({text}) > 10"
+    midnight = f"{clock} AND CAST({stamp} AS TIME) = TIME '00:00:00'"
+    zoned = f"ends_with({text}, 'Z')"
+    filled, castable, days, offsets, midnights, local_midnights = con.execute(
+        f"SELECT count({text}), n_if({text} LIKE '____-%' AND {stamp} IS NOT NULL AND NOT ({odd})), n_if(NOT {clock}), n_if({clock} AND {zoned}), "
+        f"n_if({midnight}), n_if({midnight} AND NOT {zoned}) FROM {relation}"
+    ).fetchone()
+    if castable != filled:
+        return None
+    forms = dict.fromkeys(FORMS, 0) | {
+        "day": days,
+        "offset": offsets,
+        "midnight": midnights,
+        "local_midnight": local_midnights,
+        "local": filled - days - offsets,
+    }
+    return Profile(filled, forms, 0, 0, 0, plain=True)
+
+
+def full_profile(con: Any, relation: str, text: str) -> Profile:
+    """The profile of any column."""
     forms = ", ".join(f"n_if(regexp_full_match({text}, '{pattern}'))" for pattern in FORMS.values())
     numeric = f"regexp_full_match({text}, '{NUMERIC_DAY}.*')"
     first = f"try_cast(regexp_extract({text}, '^(\\d+)', 1) AS INTEGER)"
     second = f"try_cast(regexp_extract({text}, '^\\d+[./-](\\d+)', 1) AS INTEGER)"
     row = con.execute(
-        f"SELECT count({text}), {forms}, n_if({numeric} AND {first} > 12), n_if({numeric} AND {second} > 12), "  # noqa: S608
+        f"SELECT count({text}), {forms}, n_if({numeric} AND {first} > 12), n_if({numeric} AND {second} > 12), "
         f"n_if({numeric} AND {first} <= 12 AND {second} <= 12) FROM {relation}"
     ).fetchone()
     return Profile(row[0], dict(zip(FORMS, row[1:-3], strict=True)), *row[-3:])
 
 
-def parse_sql(text: str, order: str | None) -> str:
+def form_sql(text: str, found: Profile) -> str:
+    """SQL of a value's form: `day` (perhaps dressed as midnight), `zoned` (says its zone), `local`, or null."""
+    if found.plain:
+        day = f"length({text}) <= 10 OR CAST(try_cast({text} AS TIMESTAMP) AS TIME) = TIME '00:00:00'"
+        return f"CASE WHEN {text} IS NULL THEN NULL WHEN {day} THEN 'day' WHEN ends_with({text}, 'Z') THEN 'zoned' ELSE 'local' END"
+    day = f"regexp_full_match({text}, '(?:{FORMS['day']})|(?:{FORMS['midnight']})|(?:{FORMS['numeric_day']})')"
+    zoned = f"regexp_full_match({text}, '(?:{FORMS['offset']})|(?:{FORMS['epoch']})')"
+    return f"CASE WHEN {text} IS NULL THEN NULL WHEN {day} THEN 'day' WHEN {zoned} THEN 'zoned' ELSE 'local' END"
+
+
+def parse_sql(text: str, order: str | None, found: Profile | None = None) -> str:
     """SQL of a naive timestamp: UTC where the value has an offset or is an epoch, else the clock as written."""
+    if found is not None and found.plain:
+        return f"try_cast({text} AS TIMESTAMP)"
     day = f"regexp_extract({text}, '^{ISO_DAY}(?:{CLOCK})?')"
     iso = f"try_cast(replace({day}, ',', '.') AS TIMESTAMP)"
     sign = f"regexp_extract({text}, '{CLOCK} ?([+-])\\d{{2}}:?(?:\\d{{2}})?$', 1)"
@@ -99,16 +153,6 @@ def numeric_sql(text: str, order: str | None) -> str:
     # A dot may also separate the seconds' fraction; fractions do not occur with these forms.
     formats = [day, *(f"{day} {clock}" for clock in ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p"))]
     return f"try_strptime({clean}, [{', '.join(repr(f) for f in formats)}])"
-
-
-def has_zone_sql(text: str) -> str:
-    """SQL: the value says its own zone (offset, Z or epoch)."""
-    return f"regexp_full_match({text}, '(?:{FORMS['offset']})|(?:{FORMS['epoch']})')"
-
-
-def is_day_sql(text: str) -> str:
-    """SQL: the value is a day, perhaps dressed as midnight."""
-    return f"regexp_full_match({text}, '(?:{FORMS['day']})|(?:{FORMS['midnight']})|(?:{FORMS['numeric_day']})')"
 
 
 def sentinel_sql(stamp: str) -> str:
@@ -175,7 +219,7 @@ def odd_hour_sql(local: str, zone: str, years: tuple[int, int]) -> str:
     """SQL: the clock time falls into a gap or an overlap of the zone (D02)."""
     tests = []
     found = steps(zone, *years)
-    for (_, before), (at, seconds) in zip(found, found[1:], strict=False):
+    for (_, before), (at, seconds) in itertools.pairwise(found):
         low, high = sorted((at + dt.timedelta(seconds=before), at + dt.timedelta(seconds=seconds)))
         tests.append(f"({local} >= TIMESTAMP '{low}' AND {local} < TIMESTAMP '{high}')")
     return f"({' OR '.join(tests)})" if tests else "false"

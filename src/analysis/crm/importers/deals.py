@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Deals: one table of opportunities with the date they were really won, whoever owned them then, and an amount one can add.
 
 Dates and owners come from history where there is one; a typed closing date and today's owner are stand-ins that are counted
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 from analysis.crm.importers import clock, money, stages
 from analysis.crm.importers.defects import mask
-from analysis.crm.importers.job import Job, raw_table, sentinel_rows_sql, stamps
+from analysis.crm.importers.job import Job, raw_table
+from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.rules import quote
 
 VALUES = ("id", "rep", "account", "name", "amount", "closed", "stage", "created", "type", "source", "pipeline", "currency", "state", "won_at",
@@ -21,12 +23,11 @@ def build_deals(job: Job) -> None:
     merges(job)
     money.with_fields(job)
     raw_table(job, "o0", "opportunities", (*VALUES, *FLAGS))
-    moments = stamps(job, "o0", ("closed", "created", "won_at", "first_won_at", "assigned", "invoiced", "paid"))
-    listed = ", ".join(f"{sql} AS {value}_utc" for value, sql in moments.items())
+    stamps(job, "o0", ("closed", "created", "won_at", "first_won_at", "assigned", "invoiced", "paid"))
     ids = ", ".join(f"{v} AS {v}_key" for v in ("id", "account", "lead", "partner"))
     job.make(
         "o1",
-        f"SELECT o.*, {ids}, {listed}, p.rep_id AS owner_rep, p.team_id, coalesce(p.tz, 'UTC') AS tz, p.excluded, p.held "  # noqa: S608
+        f"SELECT o.*, {ids}, p.rep_id AS owner_rep, p.team_id, coalesce(p.tz, 'UTC') AS tz, p.excluded, p.held "
         f"FROM o0 o LEFT JOIN person p ON p.user_key = o.rep",
         like="o0",
         what="opportunities",
@@ -44,7 +45,7 @@ def merges(job: Job) -> None:
     raw_table(job, "w_merges", "merges", ("from", "to", "what"), None)
     pairs = dict(
         job.rows(
-            f'SELECT "from", min("to") FROM w_merges '  # noqa: S608
+            'SELECT "from", min("to") FROM w_merges '
             'WHERE what = \'deal\' AND "from" IS NOT NULL AND "to" IS NOT NULL GROUP BY 1 ORDER BY 1'
         )
     )
@@ -108,11 +109,15 @@ def dates(job: Job) -> None:
         if use_history
         else "CAST(NULL AS TIMESTAMP)"
     )
-    typed_day = f"CASE WHEN {clock.is_day_sql('closed')} THEN CAST(closed_utc AS DATE) ELSE CAST({local(job, 'closed_utc')} AS DATE) END"
-    created_day = f"CASE WHEN {clock.is_day_sql('created')} THEN CAST(created_utc AS DATE) ELSE CAST({local(job, 'created_utc')} AS DATE) END"
+    typed_day = (
+        f"CASE WHEN closed_is_day THEN CAST(closed_utc AS DATE) ELSE CAST({local(job, 'closed_utc')} AS DATE) END"
+    )
+    created_day = (
+        f"CASE WHEN created_is_day THEN CAST(created_utc AS DATE) ELSE CAST({local(job, 'created_utc')} AS DATE) END"
+    )
     job.make(
         "o4",
-        f"SELECT *, {created_day} AS created_on, {typed_day} AS typed_on, CASE WHEN status = 'open' THEN NULL "  # noqa: S608
+        f"SELECT *, {created_day} AS created_on, {typed_day} AS typed_on, CASE WHEN status = 'open' THEN NULL "
         f"WHEN recorded IS NOT NULL THEN CAST({local(job, 'recorded')} AS DATE) ELSE {typed_day} END AS closed_on "
         f"FROM (SELECT o.*, {recorded} AS recorded FROM o3 o LEFT JOIN moments m ON m.deal = o.id_key)",
         like="o3",
@@ -130,7 +135,7 @@ def owners(job: Job) -> None:
     """`o5`: the owner when the deal closed: the last owner change before that moment, else the old value of the first after it."""
     job.make(
         "owner_changes",
-        f"SELECT deal, at_utc, {job.id_sql('old')} AS old_owner, {job.id_sql('new')} AS new_owner FROM w_history "  # noqa: S608
+        f"SELECT deal, at_utc, {job.id_sql('old')} AS old_owner, {job.id_sql('new')} AS new_owner FROM w_history "
         "WHERE field = 'owner' AND _d = 0 AND _q = 0 AND at_utc IS NOT NULL",
     )
     job.make(
@@ -143,7 +148,7 @@ def owners(job: Job) -> None:
     at_close = "coalesce(t.before_it, t.after_it)"
     job.make(
         "o5",
-        f"SELECT o.*, p.rep_id AS rep_then, {at_close} IS NOT NULL AS owner_known FROM o4 o LEFT JOIN owner_then t USING (_src, _row) "  # noqa: S608
+        f"SELECT o.*, p.rep_id AS rep_then, {at_close} IS NOT NULL AS owner_known FROM o4 o LEFT JOIN owner_then t USING (_src, _row) "
         f"LEFT JOIN person p ON p.user_key = {at_close}",
         like="o4",
         what="opportunities",
@@ -158,7 +163,7 @@ def finish(job: Job) -> None:
     # Without a creation day the day it closed is the only one known; a contract row needs one.
     closed = "status <> 'open'"
     fixed = "_f | " + mask(
-        ("D04", " OR ".join(sentinel_rows_sql(v) for v in ("closed", "created"))),
+        ("D04", "closed_sentinel OR created_sentinel"),
         ("D31", "coalesce(rep <> rep_typed, false)"),
         ("D35", f"{rep} <> owner_rep"),
         ("D37", f"{closed} AND recorded IS NOT NULL AND typed_on IS NOT NULL AND typed_on <> closed_on"),
@@ -178,7 +183,7 @@ def finish(job: Job) -> None:
     source = money.words_case("source", job.config.base.leads.sources)
     job.make(
         "w_opportunities",
-        f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, _d, id_key AS opportunity_id, {rep} AS rep_id, "  # noqa: S608
+        f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, _d, id_key AS opportunity_id, {rep} AS rep_id, "
         f"account_key AS account_id, created_on, stage_name AS stage, status, closed_on, money AS amount, list_money AS list_amount, units_number AS units, "
         f"margin_money AS margin, CASE WHEN probability::DOUBLE BETWEEN 0 AND 1 THEN probability::DOUBLE END AS probability, lead_key AS lead_id, "
         f"{source} AS source, partner_key AS partner_id, CAST(invoiced_utc AS DATE) AS invoiced_on, CAST(paid_utc AS DATE) AS paid_on, "

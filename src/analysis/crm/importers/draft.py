@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """A first configuration, written from what an export holds: kinds, stages and labels with their counts, and what to ask.
 
 Only the values of picklists are looked at (kinds, stages, outcomes, sources), never a subject or a name. The draft is
@@ -6,7 +7,6 @@ complete: it loads as it is, and what could not be decided is a comment that say
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -14,28 +14,19 @@ from typing import Any
 
 from analysis.crm.importers import clock, landing
 from analysis.crm.importers.config import CRMS, Config, File, Source
+from analysis.crm.importers.draft_rules import MAX_LISTED, activity_lines, by_words, comment, text, values_of
 from analysis.crm.importers.landing import Staged
-from analysis.crm.importers.mappings import LABELS, Mapping, Object, mapping_of
-from analysis.crm.importers.naming import singular
-from analysis.crm.importers.rules import Condition, Rule, choose_sql
+from analysis.crm.importers.mappings import LABELS, Mapping, mapping_of
 from analysis.crm.importers.rules import name as quoted
 from analysis.crm.importers.sources import SourceTable, discover
 from analysis.errors import InputError
 
-KIND_WORDS = (
-    ("demo", ("demo",)), ("visit", ("visit", "onsite", "on-site", "field day")), ("proposal", ("proposal", "quote", "offer")),
-    ("call", ("call", "phone")), ("email", ("email", "e-mail", "mail")), ("meeting", ("meeting", "appointment", "event", "lunch")),
-    ("message", ("linkedin", "sms", "whatsapp", "message", "communication", "chat")), ("task", ("task", "todo", "to do", "deadline", "follow")),
-)  # fmt: skip
 STAGE_WORDS = (
     ("won", ("won", "signed", "closed won")), ("lost", ("lost", "disqualified", "dead", "no decision")), ("contract", ("contract", "negotiat", "verbal", "commit", "legal")),
     ("proposal", ("proposal", "quote", "offer", "pricing")), ("qualified", ("qualif", "discovery", "needs", "analysis")),
 )  # fmt: skip
-IGNORED = ("note", "opportunityclose")
-AUTOMATED = {"listemail": "sequence", "cadence": "sequence"}
 SOURCE_WORDS = (("inbound", ("web", "inbound", "webinar", "content", "ad", "search", "organic", "event")), ("partner", ("partner",)), ("referral", ("referral",)),
                 ("outbound", ("outbound", "prospect", "cold", "list")))  # fmt: skip
-MAX_LISTED = 40
 
 
 def draft_config(source: str | Path, crm: str | None = None) -> str:
@@ -53,7 +44,9 @@ def draft_config(source: str | Path, crm: str | None = None) -> str:
     config = Config(File(schema=1, source=Source(crm=crm)), {}, "", (), "draft")  # type: ignore[arg-type]
     found, others = landing.recognise(tables, mapping, config)
     if not found:
-        raise InputError(f"none of the {len(tables)} tables is one of {crm}'s; give the CRM's name, or rename the files.")
+        raise InputError(
+            f"none of the {len(tables)} tables is one of {crm}'s; give the CRM's name, or rename the files."
+        )
     with tempfile.TemporaryDirectory(prefix="workbench-draft-") as folder:
         con = landing.open_engine(Path(folder))
         try:
@@ -75,20 +68,35 @@ def guess(tables: list[SourceTable]) -> str:
         config = Config(File(schema=1, source=Source(crm=crm)), {}, "", (), "draft")  # type: ignore[arg-type]
         found, _ = landing.recognise(tables, mapping, config)
         own = [(mapping.object(name), t) for name, listed in found.items() for t in listed]
-        scores[crm] = sum(len(landing.choose_columns(o, t, config, set())) / len(o.fields) for o, t in own if o.role in ("activities", "opportunities", "users"))
+        scores[crm] = sum(
+            len(landing.choose_columns(o, t, config, set())) / len(o.fields)
+            for o, t in own
+            if o.role in ("activities", "opportunities", "users")
+        )
     best = max(CRMS, key=lambda crm: scores[crm])
     if scores[best] == 0:
         raise InputError("no table looks like a CRM's activities, deals or users; name the CRM, or rename the files.")
     return best
 
 
-def write(con: Any, crm: str, mapping: Mapping, staged: dict[str, Staged], others: list[SourceTable], unopened: list[str]) -> str:
+def write(
+    con: Any, crm: str, mapping: Mapping, staged: dict[str, Staged], others: list[SourceTable], unopened: list[str]
+) -> str:
     """The configuration's sections in the order people read them."""
-    lines = [f"# First configuration for a {crm} export, drafted from what is there. Counts are rows of this export.", "schema = 1", ""]
+    lines = [
+        f"# First configuration for a {crm} export, drafted from what is there. Counts are rows of this export.",
+        "schema = 1",
+        "",
+    ]
     lines += source_lines(con, crm, mapping, staged)
-    lines += ["", "[team]", 'timezone = "UTC"              # the reps\' own zone: days and weeks follow it', 'reporting_currency = "EUR"    # change it if deals are booked in another currency']
+    lines += [
+        "",
+        "[team]",
+        'timezone = "UTC"              # the reps\' own zone: days and weeks follow it',
+        'reporting_currency = "EUR"    # change it if deals are booked in another currency',
+    ]
     lines += stage_lines(con, mapping, staged)
-    lines += activity_lines(con, mapping, staged)
+    lines += activity_lines(con, staged)
     lines += outcome_lines(con, mapping, staged)
     lines += lead_lines(con, mapping, staged)
     lines += people_lines(con, mapping, staged)
@@ -100,13 +108,18 @@ def source_lines(con: Any, crm: str, mapping: Mapping, staged: dict[str, Staged]
     """[source], with the questions that times raise."""
     lines = ["[source]", f"crm = {text(crm)}"]
     if mapping.archives_activities:
-        lines.append('includes_archived = "unknown"  # yes | no: does the export hold activities older than a year (queryAll)?')
+        lines.append(
+            'includes_archived = "unknown"  # yes | no: does the export hold activities older than a year (queryAll)?'
+        )
     local, ambiguous = [], []
     for s in staged.values():
         for value in ("clock", "day", "created", "closed"):
             if s.has(value):
                 found = clock.profile(con, f"{quoted(s.table)} s", f"({s.object.sql(value, s.column)})::VARCHAR")
-                if found.forms["local"] - found.forms["midnight"] + found.forms["numeric_clock"] > 0 and s.object.zone is None:
+                if (
+                    found.forms["local"] - found.forms["midnight"] + found.forms["numeric_clock"] > 0
+                    and s.object.zone is None
+                ):
                     local.append(f"{s.object.name}.{value} ({found.filled:,})")
                 if found.both_fit and not (found.first_over_12 or found.second_over_12):
                     ambiguous.append(f"{s.object.name}.{value} ({found.both_fit:,})")
@@ -117,14 +130,6 @@ def source_lines(con: Any, crm: str, mapping: Mapping, staged: dict[str, Staged]
     return lines
 
 
-def values_of(con: Any, s: Staged, value: str) -> list[tuple[str, int]]:
-    """Distinct values of a canonical value with their rows, most frequent first."""
-    sql = s.object.sql(value, s.column)
-    if sql == "NULL":
-        return []
-    return list(con.execute(f"SELECT ({sql})::VARCHAR AS v, count(*) FROM {quoted(s.table)} s WHERE v IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 500").fetchall())  # noqa: S608
-
-
 def stage_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[str]:
     """[stages.default] with what each stage probably means."""
     labels: dict[str, str] = {}
@@ -133,7 +138,7 @@ def stage_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[s
     for s in staged.values():
         if s.object.role == "stages":
             sql = ", ".join(f"({s.object.sql(v, s.column)})::VARCHAR" for v in ("id", "label", "won", "closed"))
-            for stage, label, won, closed in con.execute(f"SELECT {sql} FROM {quoted(s.table)} s").fetchall():  # noqa: S608
+            for stage, label, won, closed in con.execute(f"SELECT {sql} FROM {quoted(s.table)} s").fetchall():
                 if stage:
                     labels[stage] = label or stage
                     if closed == "true":
@@ -144,10 +149,17 @@ def stage_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[s
             meaning |= flags(con, s)
         if s.object.role == "deal_history":
             field, new = s.object.sql("field", s.column), s.object.sql("new", s.column)
-            for (stage,) in con.execute(f"SELECT DISTINCT {new} FROM {quoted(s.table)} s WHERE {field} = 'stage' AND {new} IS NOT NULL ORDER BY 1 LIMIT 500").fetchall():  # noqa: S608
+            for (stage,) in con.execute(
+                f"SELECT DISTINCT {new} FROM {quoted(s.table)} s WHERE {field} = 'stage' AND {new} IS NOT NULL ORDER BY 1 LIMIT 500"
+            ).fetchall():
                 counts[stage] += 0
-    lines = ["", "[stages.default]               # check what each stage means: open | qualified | proposal | contract | won | lost"]
-    for order, stage in enumerate(sorted(counts, key=lambda k: (rank(meaning.get(k) or by_words(labels.get(k, k), STAGE_WORDS, "open")), k)), 1):
+    lines = [
+        "",
+        "[stages.default]               # check what each stage means: open | qualified | proposal | contract | won | lost",
+    ]
+    for order, stage in enumerate(
+        sorted(counts, key=lambda k: (rank(meaning.get(k) or by_words(labels.get(k) or k, STAGE_WORDS, "open")), k)), 1
+    ):
         word = meaning.get(stage) or by_words(labels.get(stage, stage), STAGE_WORDS, "open")
         label = f" {labels[stage]!r}," if labels.get(stage, stage) != stage else ""
         lines.append(f'{text(stage)} = {{ order = {order}, as = "{word}" }}   #{label} {counts[stage]:,} deals')
@@ -161,115 +173,15 @@ def flags(con: Any, s: Staged) -> dict[str, str]:
     if not (s.has("is_won") and s.has("stage")):
         return {}
     stage, won, closed = (s.object.sql(v, s.column) for v in ("stage", "is_won", "is_closed"))
-    rows = con.execute(f"SELECT {stage}, bool_and({won}), bool_and({closed}) FROM {quoted(s.table)} s WHERE {stage} IS NOT NULL GROUP BY 1").fetchall()  # noqa: S608
+    rows = con.execute(
+        f"SELECT {stage}, bool_and({won}), bool_and({closed}) FROM {quoted(s.table)} s WHERE {stage} IS NOT NULL GROUP BY 1"
+    ).fetchall()
     return {name: "won" if is_won else "lost" for name, is_won, is_closed in rows if is_closed}
 
 
 def rank(word: str) -> int:
     """The usual order of what stages mean."""
     return ("open", "qualified", "proposal", "contract", "won", "lost").index(word)
-
-
-def by_words(label: str, words: tuple[tuple[str, tuple[str, ...]], ...], otherwise: str) -> str:
-    """The first meaning one of whose words is in the label."""
-    low = label.lower()
-    return next((meaning for meaning, marks in words if any(mark in low for mark in marks)), otherwise)
-
-
-def activity_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[str]:
-    """[[activity]] rules from the kind fields, with the rows each would take, and the values no rule takes."""
-    rules = [*automated_rules(con, staged), *kind_rules(con, staged)]
-    taken: dict[int, int] = defaultdict(int)
-    missed: list[str] = []
-    for s in (s for s in staged.values() if s.object.role == "activities"):
-        chosen = choose_sql(dict(enumerate(rules)), s.object.name, s.column)
-        for number, rows in con.execute(f"SELECT {chosen} AS n, count(*) FROM {quoted(s.table)} s GROUP BY 1").fetchall():  # noqa: S608
-            if number is None:
-                missed += unmatched(con, s, chosen, rows)
-            else:
-                taken[number] += rows
-    lines = [""]
-    for number, rule in enumerate(rules):
-        lines += rule_lines(rule, taken[number])
-    if missed:
-        lines += ["# Not matched by any rule above:", *missed]
-    return lines
-
-
-def unmatched(con: Any, s: Staged, chosen: str, rows: int) -> list[str]:
-    """What the rows without a rule hold in their kind fields."""
-    kinds = [s.object.sql(v, s.column) for v in ("kind_a", "kind_b", "kind_name")]
-    shown = "concat_ws(' / ', " + ", ".join(f"({k})::VARCHAR" for k in kinds) + ")"
-    found = con.execute(f"SELECT {shown}, count(*) FROM {quoted(s.table)} s WHERE ({chosen}) IS NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MAX_LISTED}").fetchall()  # noqa: S608
-    return [f"#   {s.object.name}: {rows:,} rows", *(f"#     {comment(value) or '(empty)'}: {n:,}" for value, n in found)]
-
-
-def automated_rules(con: Any, staged: dict[str, Staged]) -> list[Rule]:
-    """Rules for kinds that a tool performs."""
-    found = []
-    for s in (s for s in staged.values() if s.object.role == "activities" and s.has("kind_b")):
-        values = [v for v, _ in values_of(con, s, "kind_b") if v.lower() in AUTOMATED]
-        if values:
-            found.append(Rule(f"{s.object.name.lower()}_automated", kind="email", when=(Condition(field_of(s, "kind_b"), in_=tuple(values)),), automated="sequence"))
-    return found
-
-
-def kind_rules(con: Any, staged: dict[str, Staged]) -> list[Rule]:
-    """One rule a kind over all objects and kind fields; objects without a kind field get a rule of their own."""
-    tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    own: list[Rule] = []
-    for s in (s for s in staged.values() if s.object.role == "activities"):
-        fields = [v for v in ("kind_a", "kind_b", "kind_name") if s.has(v)]
-        listed = [(field_of(s, v), value) for v in fields for value, _ in values_of(con, s, v)[:MAX_LISTED]]
-        if not listed or "meeting" in s.object.values and s.object.values["meeting"] == "true" and s.object.role == "activities" and not fields:
-            own.append(object_rule(s.object))
-            continue
-        for name, value in listed:
-            kind = by_words(value, KIND_WORDS, slug(value))
-            if value.lower() not in AUTOMATED and value not in tests[kind][name]:
-                tests[kind][name].append(value)
-        if s.object.values.get("meeting") == "true":
-            own.append(object_rule(s.object))
-    ordered = [kind for kind, _ in KIND_WORDS if kind in tests] + sorted(set(tests) - {kind for kind, _ in KIND_WORDS})
-    found = []
-    for kind in ordered:
-        when = tuple(Condition(name, in_=tuple(values)) for name, values in tests[kind].items())
-        ignored = any(mark in kind for mark in IGNORED)
-        found.append(Rule(kind, kind=None if ignored else kind, when=when, ignore=ignored))
-    return found + own
-
-
-def object_rule(o: Object) -> Rule:
-    """A rule for everything of one object."""
-    ignored = any(mark in o.name.lower() for mark in IGNORED)
-    kind = by_words(o.name, KIND_WORDS, slug(singular(o.name)))
-    return Rule(f"all_{o.name.lower()}", kind=None if ignored else kind, when_object=o.name, ignore=ignored)
-
-
-def field_of(s: Staged, value: str) -> str:
-    """The API field behind a kind value."""
-    return next((f for f in re.findall(r"\{(\w+)\}", s.object.values[value]) if f in s.present), value)
-
-
-def slug(value: str) -> str:
-    """A value as the name of a kind."""
-    return re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")[:39].lstrip("0123456789_") or "other"
-
-
-def rule_lines(rule: Rule, rows: int) -> list[str]:
-    """A rule as TOML."""
-    lines = ["[[activity]]", f"id = {text(rule.id)}{' ' * 12}# {rows:,} rows"]
-    if rule.when_object:
-        lines.append(f"when_object = {text(rule.when_object)}")
-    if rule.when:
-        tests = ", ".join(f"{{ field = {text(c.field)}, in = [{', '.join(text(str(v)) for v in c.in_ or ())}] }}" for c in rule.when)
-        lines.append(f"when = [{tests}]")
-    lines.append("ignore = true" if rule.ignore else f"kind = {text(rule.kind or '')}")
-    if rule.automated:
-        lines.append(f"automated = {text(rule.automated)}")
-    if rule.kind in ("call", "meeting", "demo", "visit") and not rule.automated:
-        lines.append("# meaningful = { any = [{ field = \"...\", gt = 120 }] }   # say what moves a prospect forward")
-    return [*lines, ""]
 
 
 def outcome_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[str]:
@@ -280,7 +192,9 @@ def outcome_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list
         for value, rows in values_of(con, s, "outcome"):
             if value.lower() not in known:
                 if rows >= 5 and len(value) <= 60:
-                    lines.append(f'# {text(value)} = "connected"   # {rows:,} rows: connected | voicemail | no_answer | busy | wrong_number | bounced | held | no_show')
+                    lines.append(
+                        f'# {text(value)} = "connected"   # {rows:,} rows: connected | voicemail | no_answer | busy | wrong_number | bounced | held | no_show'
+                    )
                 else:
                     hidden += 1
     if hidden:
@@ -312,28 +226,32 @@ def people_lines(con: Any, mapping: Mapping, staged: dict[str, Staged]) -> list[
     if not users:
         lines.append('users = "owners"               # the export lists no users: whoever owns a row counts as a rep')
     if teams > 1 and "memberships" not in staged:
-        lines.append(f"# teams_known_since = 2025-01-01   # ASK: since when do today's {teams:,} teams hold? Or give memberships.csv")
-    lines += ['# exclude_users = ["integration@"]  # ASK: accounts that are no persons', '# hire_dates = "hris.csv"          # employee_number, hire_date', ""]
+        lines.append(
+            f"# teams_known_since = 2025-01-01   # ASK: since when do today's {teams:,} teams hold? Or give memberships.csv"
+        )
+    lines += [
+        '# exclude_users = ["integration@"]  # ASK: accounts that are no persons',
+        '# hire_dates = "hris.csv"          # employee_number, hire_date',
+        "",
+    ]
     return lines
 
 
 def rest_lines(staged: dict[str, Staged], others: list[SourceTable], unopened: list[str]) -> list[str]:
     """What was read and what was not, as comments."""
     lines = ["# Read:"]
-    lines += [f"#   {name}: {s.rows:,} rows from {len(s.files)} file{'s' if len(s.files) != 1 else ''}" for name, s in staged.items()]
+    lines += [
+        f"#   {name}: {s.rows:,} rows from {len(s.files)} file{'s' if len(s.files) != 1 else ''}"
+        for name, s in staged.items()
+    ]
     if others:
-        lines += ["# Not recognised (name them in [source.files] if they matter):", *(f"#   {comment(t.name)}" for t in others)]
+        lines += [
+            "# Not recognised (name them in [source.files] if they matter):",
+            *(f"#   {comment(t.name)}" for t in others),
+        ]
     if unopened:
-        lines += ["# Not opened (no CSV, parquet or JSON lines):", *(f"#   {comment(n)}" for n in unopened[:MAX_LISTED])]
+        lines += [
+            "# Not opened (no CSV, parquet or JSON lines):",
+            *(f"#   {comment(n)}" for n in unopened[:MAX_LISTED]),
+        ]
     return lines
-
-
-def text(value: str) -> str:
-    """A TOML string."""
-    escaped = "".join(f"\\u{ord(c):04X}" if ord(c) < 32 or ord(c) == 127 else {'"': '\\"', "\\": "\\\\"}.get(c, c) for c in value)
-    return f'"{escaped}"'
-
-
-def comment(value: str | None) -> str:
-    """A value on one line of a comment."""
-    return re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", value or "")[:80]

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """One import under way: the engine, the configuration, what is staged, and the helpers every step uses.
 
 Rows are never lost between steps: each step makes a new table from the one before and proves that it has as many rows.
@@ -58,7 +59,7 @@ class Job:
 
     def count(self, table: str, where: str = "true") -> int:
         """Rows of a table."""
-        return int(self.one(f"SELECT count(*) FROM {table} WHERE {where}"))  # noqa: S608
+        return int(self.one(f"SELECT count(*) FROM {table} WHERE {where}"))
 
     def tell(self, what: str, share: float) -> None:
         """Report progress, where somebody listens."""
@@ -110,7 +111,7 @@ def raw_table(job: Job, table: str, role: str, values: tuple[str, ...], id_value
         if "rep" in values:
             listed += f", {staged.object.sql('rep', staged.column)} AS rep_typed"
         selects.append(
-            f"SELECT {quote(staged.object.name)} AS _src, s._row, x._d{listed} "  # noqa: S608
+            f"SELECT {quote(staged.object.name)} AS _src, s._row, x._d{listed} "
             f"FROM {quoted(staged.table)} s JOIN {quoted('x_' + staged.object.name)} x USING (_row)"
         )
     if not selects:
@@ -138,7 +139,7 @@ def drops(job: Job, staged: Staged, id_value: str | None) -> None:
     simple = f"CASE WHEN s._footer THEN {bit('footer')} WHEN {deleted} THEN {bit('deleted')} WHEN {inactive} THEN {bit('D20')} ELSE 0 END"
     target = quoted("x_" + staged.object.name)
     if id_value is None or id_value not in staged.object.values:
-        job.make(target, f"SELECT s._row, ({simple})::BIGINT AS _d FROM {quoted(staged.table)} s")  # noqa: S608
+        job.make(target, f"SELECT s._row, ({simple})::BIGINT AS _d FROM {quoted(staged.table)} s")
         return
     key = job.id_sql(staged.object.sql(id_value, column))
     moments = [
@@ -149,7 +150,7 @@ def drops(job: Job, staged: Staged, id_value: str | None) -> None:
     job.make(
         "_ids",
         f"SELECT s._row, {key} AS id, ({simple})::BIGINT AS _d, {version} AS version FROM {quoted(staged.table)} s",
-    )  # noqa: S608
+    )
     job.make("_twice", "SELECT id FROM _ids WHERE id IS NOT NULL AND _d = 0 GROUP BY id HAVING count(*) > 1")
     job.make(
         target,
@@ -160,89 +161,3 @@ def drops(job: Job, staged: Staged, id_value: str | None) -> None:
         what=staged.object.name,
     )
     job.run("DROP TABLE _ids; DROP TABLE _twice")
-
-
-def stamps(job: Job, table: str, values: tuple[str, ...]) -> dict[str, str]:
-    """SQL of the UTC timestamp of each text column of a raw table, after its profile has been judged.
-
-    Refuses D02, D03 and D05 per object and column. The result is CASE over `_src`, as each object may write its own way.
-    """
-    result: dict[str, str] = {}
-    for value in values:
-        cases = []
-        for (src,) in job.rows(f"SELECT DISTINCT _src FROM {table} ORDER BY 1"):  # noqa: S608
-            column = quoted(value)
-            found = clock.profile(job.con, f"{table} WHERE _src = {quote(src)}", f"{column}::VARCHAR")
-            if found.filled == 0:
-                continue
-            judge(job, src, value, found)
-            cases.append(f"WHEN {quote(src)} THEN {moment_sql(job, src, column, found)}")
-        result[value] = f"CASE _src {' '.join(cases)} END" if cases else "CAST(NULL AS TIMESTAMP)"
-    return result
-
-
-def source_field(job: Job, src: str, value: str) -> str:
-    """The column behind a value, as the export spells its API name, for messages."""
-    import re
-
-    template = job.staged[src].object.values.get(value, value)
-    named = [f for f in re.findall(r"\{(\w+)\}", template) if f in job.staged[src].present]
-    return named[0] if named else value
-
-
-def judge(job: Job, src: str, value: str, found: clock.Profile) -> None:
-    """Refuse what cannot be read without guessing."""
-    file, field_name = job.staged[src].files[0]["file"], source_field(job, src, value)
-    if found.forms["fragment"] and found.forms["fragment"] * 2 >= found.filled:
-        job.ledger.refuse(
-            "D05", f"{file}: {field_name}: {found.forms['fragment']:,} of {found.filled:,} values are clock fragments such as 00:00.0. "
-            "Export again and do not open the file in a spreadsheet.")  # fmt: skip
-    local = found.forms["local"] - found.forms["midnight"] + found.forms["numeric_clock"]
-    if local > 0 and job.zone_of(job.mapping.object(src)) is None:
-        job.ledger.refuse("D02", f"{file}: the column {field_name} has no time zone. Set source.timezone.")
-    if (
-        found.numeric
-        and job.config.source.date_order is None
-        and found.both_fit
-        and not (found.first_over_12 or found.second_over_12)
-    ):
-        refuse_order(job, file, field_name, found)
-    if found.first_over_12 and found.second_over_12:
-        job.ledger.refuse(
-            "D03", f"{file}: {field_name}: some values fit only d-m-y, some only m-d-y. Repair the export."
-        )
-
-
-def refuse_order(job: Job, file: str, field_name: str, found: clock.Profile) -> None:
-    """D03, in numbers."""
-    job.ledger.refuse(
-        "D03",
-        f"{file}: {field_name}: {found.both_fit:,} of {found.filled:,} values fit both d-m-y and m-d-y. Set source.date_order.",
-    )
-
-
-def moment_sql(job: Job, src: str, column: str, found: clock.Profile) -> str:
-    """SQL of the UTC moment of one object's column; sentinel dates become null (D04)."""
-    order = job.config.source.date_order or ("dmy" if found.first_over_12 else "mdy" if found.second_over_12 else None)
-    naive = clock.parse_sql(column, order)
-    zone = job.zone_of(job.mapping.object(src)) or "UTC"
-    utc = f"CASE WHEN {clock.has_zone_sql(column)} OR {clock.is_day_sql(column)} THEN {naive} ELSE {clock.to_utc_sql(naive, zone, job.years)} END"
-    return f"CASE WHEN {clock.sentinel_sql(naive)} THEN NULL ELSE {utc} END"
-
-
-def odd_sql(job: Job, value: str) -> str:
-    """SQL: the value is a clock time of an hour that its zone skips or repeats (D02)."""
-    zones = {s.object.name: job.zone_of(s.object) for s in job.staged.values()}
-    cases = []
-    for src, zone in zones.items():
-        if zone and zone != "UTC":
-            column = quoted(value)
-            naive = clock.parse_sql(column, job.config.source.date_order)
-            test = f"NOT {clock.has_zone_sql(column)} AND NOT {clock.is_day_sql(column)} AND {clock.odd_hour_sql(naive, zone, job.years)}"
-            cases.append(f"WHEN {quote(src)} THEN coalesce({test}, false)")
-    return f"CASE _src {' '.join(cases)} ELSE false END" if cases else "false"
-
-
-def sentinel_rows_sql(value: str) -> str:
-    """SQL: the text of a value is a sentinel date (D04)."""
-    return f"coalesce({clock.sentinel_sql(clock.parse_sql(quoted(value), None))}, false)"

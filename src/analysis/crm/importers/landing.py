@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Staging: every row of the export into an on-disk DuckDB, as text, with the columns that are needed and no others.
 
 A column that neither the mapping nor a rule asks for is never read: what is not read cannot leak. Each staged row has a
@@ -188,7 +189,7 @@ def copy_table(
     listed = "".join(f", {clean[chosen[f]] if f in chosen else 'NULL'}" for f in fields)
     problem: list[Exception] = []
     relation = source_relation(con, table, wanted, problem)
-    select = f"SELECT {staged.rows} + row_number() OVER (), {number}, t._line, t._footer{listed} FROM {relation} t"  # noqa: S608
+    select = f"SELECT {staged.rows} + row_number() OVER (), {number}, t._line, t._footer{listed} FROM {relation} t"
     try:
         con.execute(f"INSERT INTO {quoted(staged.table)} {select}")
     except Exception as error:
@@ -199,7 +200,7 @@ def copy_table(
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise DataError(f"{table.name}: cannot be read: {first}. [D40]") from None
     count, footers = con.execute(
-        f"SELECT count(*), n_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"  # noqa: S608
+        f"SELECT count(*), n_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"
     ).fetchone()
     refuse_rivals(con, table, others, problem)
     staged.rows += count
@@ -212,7 +213,7 @@ def source_relation(con: Any, table: SourceTable, wanted: tuple[str, ...], probl
     if table.parquet is not None:
         texts = "".join(f", CAST({quoted(c)} AS VARCHAR) AS {quoted(c)}" for c in wanted)
         return (
-            f"(SELECT file_row_number + 1 AS _line, false AS _footer{texts} "  # noqa: S608
+            f"(SELECT file_row_number + 1 AS _line, false AS _footer{texts} "
             f"FROM read_parquet({quote(str(table.parquet))}, file_row_number = true))"
         )
     con.register("_incoming", arrow_stream(table, wanted, problem))
@@ -246,7 +247,7 @@ def refuse_rivals(con: Any, table: SourceTable, others: dict[str, str], problem:
         f"n_if(nullif(trim({quoted(a)}), '') IS NOT NULL), n_if(nullif(trim({quoted(b)}), '') IS NOT NULL)"
         for a, b in others.items()
     )
-    counts = con.execute(f"SELECT {tests} FROM {relation} t").fetchone()  # noqa: S608
+    counts = con.execute(f"SELECT {tests} FROM {relation} t").fetchone()
     for position, (a, b) in enumerate(others.items()):
         if counts[2 * position] and counts[2 * position + 1]:
             raise DataError(
@@ -262,7 +263,7 @@ def has_short_ids(con: Any, staged: Staged) -> bool:
     tests = " OR ".join(f"length({quoted(c)}) = 15" for c in columns)
     return bool(
         con.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quoted(staged.table)} WHERE {tests} LIMIT 1)").fetchone()[0]
-    )  # noqa: S608
+    )
 
 
 def check_expected(con: Any, staged: Staged, number: int, table: SourceTable, config: Config) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Leads and campaigns: when a lead came, was qualified, handed off, first touched, answered; and what it cost.
 
 Hand-off and qualification come from the lead's field history, as the configuration says which change means what. The first
@@ -6,9 +7,12 @@ touch is the first effort of the configured kinds on the lead after it came. Mer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from analysis.crm.importers.config import LeadMoment
 from analysis.crm.importers.defects import mask
-from analysis.crm.importers.job import Job, raw_table, stamps
+from analysis.crm.importers.job import Job, raw_table
+from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.privacy import scrub
 from analysis.crm.importers.rules import quote
 
@@ -20,8 +24,7 @@ MOMENTS = ("created", "qualified", "handed_off", "first_touch", "feedback_at")
 def build_leads(job: Job) -> None:
     """`w_leads` without the first touch, which needs the activities (see `first_touches`)."""
     raw_table(job, "l0", "leads", VALUES)
-    moments = stamps(job, "l0", MOMENTS)
-    listed = ", ".join(f"{sql} AS {value}_utc" for value, sql in moments.items())
+    stamps(job, "l0", MOMENTS)
     build_lead_history(job)
     settings = job.config.base.leads
     handed = moment_sql("handoff", settings.handoff)
@@ -38,20 +41,20 @@ def build_leads(job: Job) -> None:
     dropped = mask(("D40", "merged IS NOT NULL"))
     job.make(
         "w_leads",
-        f"SELECT _src, _row, _d | {dropped} AS _d, CASE WHEN _d = 0 THEN {quarantined} ELSE 0 END AS _q, 0::BIGINT AS _f, * EXCLUDE (_src, _row, _d) FROM ("  # noqa: S608
+        f"SELECT _src, _row, _d | {dropped} AS _d, CASE WHEN _d = 0 THEN {quarantined} ELSE 0 END AS _q, 0::BIGINT AS _f, * EXCLUDE (_src, _row, _d) FROM ("
         f"SELECT l._src, l._row, l._d, l.id AS lead_id, l.id, l.created_utc AS created_at, {source} AS source, "
         f"l.campaign AS campaign_id, l.partner AS partner_id, coalesce({qualified}, l.qualified_utc) AS qualified_at, "
         f"coalesce({handed}, l.handed_off_utc) AS handed_off_at, p.rep_id AS assigned_rep_id, l.first_touch_utc AS first_touch_at, "
         f"coalesce(CASE WHEN {word} IS NOT NULL THEN h.feedback_at END, l.feedback_at_utc) AS feedback_at, {word} AS feedback, "
         f"coalesce(m.target, l.opportunity) AS opportunity_id, l.contact, l.merged, p.held, false AS rep_unknown "
-        f"FROM (SELECT *, {listed} FROM l0) l LEFT JOIN person p ON p.user_key = l.rep "
+        f"FROM l0 l LEFT JOIN person p ON p.user_key = l.rep "
         f"LEFT JOIN deal_merge m ON m.source = l.opportunity LEFT JOIN lead_moments h ON h.lead = l.id)",
         like="l0",
         what="leads",
     )
 
 
-def source_sql(labels: dict[str, str]) -> str:
+def source_sql(labels: Mapping[str, str]) -> str:
     """SQL of a lead's source: a label the configuration lists, one of the canonical words, else `unknown`."""
     listed = [
         *labels,
@@ -73,7 +76,7 @@ def moment_sql(name: str, moment: LeadMoment | None) -> str:
 def build_lead_history(job: Job) -> None:
     """`w_lead_history` and lead_moments(lead, handoff_at, qualified_at, feedback_at)."""
     raw_table(job, "lh0", "lead_history", ("lead", "clock", "field", "old", "new"), None)
-    moments = stamps(job, "lh0", ("clock",))
+    stamps(job, "lh0", ("clock",))
     settings = job.config.base.leads
     handoff = changed(settings.handoff)
     qualified = changed(settings.qualified)
@@ -82,7 +85,7 @@ def build_lead_history(job: Job) -> None:
     wanted = f"({handoff}) OR ({qualified}) OR ({answered})"
     job.make(
         "w_lead_history",
-        f"SELECT _src, _row, lead AS lead, {moments['clock']} AS at_utc, {handoff} AS is_handoff, {qualified} AS is_qualified, "  # noqa: S608
+        f"SELECT _src, _row, lead AS lead, clock_utc AS at_utc, {handoff} AS is_handoff, {qualified} AS is_qualified, "
         f"{answered} AS is_answer, _d | {mask(('other_field', f'NOT coalesce({wanted}, false)'))} AS _d, 0::BIGINT AS _q, 0::BIGINT AS _f FROM lh0",
         like="lh0",
         what="lead history",
@@ -114,7 +117,7 @@ def first_touches(job: Job) -> None:
     job.make(
         "touched_leads",
         "SELECT a.lead_id, min(a.occurred_at) AS touched_at FROM w_activities a JOIN w_leads l ON l.lead_id = a.lead_id "
-        f"WHERE a._d = 0 AND a._q = 0 AND a.kind IN ({kinds}) AND a.origin = 'human' AND a.status = 'done' AND a.direction <> 'in' "  # noqa: S608
+        f"WHERE a._d = 0 AND a._q = 0 AND a.kind IN ({kinds}) AND a.origin = 'human' AND a.status = 'done' AND a.direction <> 'in' "
         "AND a.occurred_at >= coalesce(l.handed_off_at, l.created_at) AND l._d = 0 GROUP BY 1",
     )
     job.make(
@@ -143,13 +146,13 @@ def build_campaigns(job: Job) -> None:
     raw_table(job, "g0", "campaigns", ("id", "name", "channel", "cost"))
     job.make(
         "w_campaigns",
-        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'))} AS _q, 0::BIGINT AS _f, id AS campaign_id, "  # noqa: S608
+        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'))} AS _q, 0::BIGINT AS _f, id AS campaign_id, "
         "coalesce(name, id) AS name, channel, try_cast(replace(cost, ',', '') AS DOUBLE) AS cost FROM g0",
     )
     for column in ("name", "channel"):
-        for (text,) in job.rows(f"SELECT DISTINCT {column} FROM w_campaigns WHERE {column} IS NOT NULL ORDER BY 1"):  # noqa: S608
+        for (text,) in job.rows(f"SELECT DISTINCT {column} FROM w_campaigns WHERE {column} IS NOT NULL ORDER BY 1"):
             if scrub(text) != text:
-                job.con.execute(f"UPDATE w_campaigns SET {column} = ? WHERE {column} = ?", [scrub(text), text])  # noqa: S608
+                job.con.execute(f"UPDATE w_campaigns SET {column} = ? WHERE {column} = ?", [scrub(text), text])
     job.run(
         "UPDATE w_leads SET campaign_id = NULL WHERE campaign_id IS NOT NULL AND campaign_id NOT IN "
         "(SELECT campaign_id FROM w_campaigns WHERE _d = 0 AND _q = 0 AND campaign_id IS NOT NULL)"
@@ -169,6 +172,6 @@ def build_contacts(job: Job) -> None:
     )
     job.make(
         "contact_levels",
-        f"SELECT id AS contact, min(CASE {cases} ELSE 'unknown' END) AS contact_level FROM k0 WHERE _d = 0 AND id IS NOT NULL GROUP BY 1",  # noqa: S608
+        f"SELECT id AS contact, min(CASE {cases} ELSE 'unknown' END) AS contact_level FROM k0 WHERE _d = 0 AND id IS NOT NULL GROUP BY 1",
     )
     job.details["contact_levels"] = True

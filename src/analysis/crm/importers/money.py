@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Money: amounts as numbers in one currency, shares of split deals, quotas on the fiscal calendar.
 
 An amount that cannot be used is never replaced: the row goes to quarantine (D39), a second currency without rates is
@@ -8,12 +9,14 @@ snapped to the fiscal start they mean; further off is refused (D40).
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
 from analysis.calendars import FiscalCalendar
 from analysis.crm.importers.defects import bit, mask
-from analysis.crm.importers.job import Job, raw_table, stamps
+from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.mappings import Object
+from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.naming import field_key
 from analysis.crm.importers.rules import quote
 from analysis.crm.importers.strict import nearest
@@ -78,7 +81,7 @@ def parse_amounts(job: Job) -> None:
     month = "strftime(coalesce(closed_on, created_on), '%Y-%m')"
     job.make(
         "o5_rated",
-        f"SELECT o.*, CASE WHEN o.code = {quote(reporting)} OR length(o.code) <> 3 THEN 1.0 ELSE coalesce(r.rate, f.rate) END AS rate "  # noqa: S608
+        f"SELECT o.*, CASE WHEN o.code = {quote(reporting)} OR length(o.code) <> 3 THEN 1.0 ELSE coalesce(r.rate, f.rate) END AS rate "
         f"FROM (SELECT *, {code} AS code, {month} AS close_month FROM o5) o "
         "LEFT JOIN (SELECT * FROM rates WHERE month IS NOT NULL) r ON r.currency = o.code AND r.month = o.close_month "
         "LEFT JOIN (SELECT * FROM rates WHERE month IS NULL) f ON f.currency = o.code",
@@ -94,7 +97,7 @@ def parse_amounts(job: Job) -> None:
         )
     job.make(
         "o6",
-        f"SELECT *, {number_sql(job, 'amount')} * rate AS money, {number_sql(job, 'list_amount')} * rate AS list_money, "  # noqa: S608
+        f"SELECT *, {number_sql(job, 'amount')} * rate AS money, {number_sql(job, 'list_amount')} * rate AS list_money, "
         f"{number_sql(job, 'units')} AS units_number, {number_sql(job, 'margin')} * rate AS margin_money FROM o5_rated",
         like="o5",
         what="opportunities",
@@ -109,7 +112,7 @@ def parse_amounts(job: Job) -> None:
 def refuse_mixed(job: Job, reporting: str) -> None:
     """D39: amounts in several currencies and no column that says which."""
     found = job.rows(
-        f"SELECT {currency_sql('amount')} AS code, count(*) FROM o5 WHERE _d = 0 AND currency IS NULL AND amount IS NOT NULL GROUP BY 1 "  # noqa: S608
+        f"SELECT {currency_sql('amount')} AS code, count(*) FROM o5 WHERE _d = 0 AND currency IS NULL AND amount IS NOT NULL GROUP BY 1 "
         "HAVING code IS NOT NULL ORDER BY 1"
     )
     if len(found) > 1 or (found and found[0][0] != reporting and not job.config.base.money.rates):
@@ -133,7 +136,7 @@ def rates_sql(job: Job) -> str:
     return f"SELECT * FROM (VALUES {listed}) v(currency, month, rate)" if rows else empty
 
 
-def words_case(column: str, words: dict[str, str]) -> str:
+def words_case(column: str, words: Mapping[str, str]) -> str:
     """SQL of a configured word for a label, `unknown` for a label without one; NULL stays NULL."""
     cases = " ".join(f"WHEN {quote(label.lower())} THEN {quote(word)}" for label, word in words.items())
     known = "WHEN 'inbound' THEN 'inbound' WHEN 'outbound' THEN 'outbound' WHEN 'partner' THEN 'partner' WHEN 'referral' THEN 'referral'"
@@ -149,7 +152,7 @@ def build_credits(job: Job) -> None:
     deal = "c.deal"
     job.make(
         "c1",
-        f"SELECT c.*, coalesce(m.target, {deal}) AS deal_key, o.opportunity_id, p.rep_id, {share} AS part, {other} AS other, "  # noqa: S608
+        f"SELECT c.*, coalesce(m.target, {deal}) AS deal_key, o.opportunity_id, p.rep_id, {share} AS part, {other} AS other, "
         "coalesce(p.excluded OR p.held, false) AS barred FROM c0 c "
         f"LEFT JOIN deal_merge m ON m.source = {deal} LEFT JOIN person p ON p.user_key = c.rep "
         "LEFT JOIN (SELECT opportunity_id FROM w_opportunities WHERE _d = 0 AND _q = 0) o "
@@ -166,31 +169,31 @@ def build_credits(job: Job) -> None:
     )
     job.make(
         "w_credits",
-        f"SELECT c._src, c._row, c._d | {mask(('other_type', 'other'))} AS _d, {quarantined} AS _q, 0::BIGINT AS _f, opportunity_id, rep_id, "  # noqa: S608
+        f"SELECT c._src, c._row, c._d | {mask(('other_type', 'other'))} AS _d, {quarantined} AS _q, 0::BIGINT AS _f, opportunity_id, rep_id, "
         "round(part / nullif(s.total, 0), 6) AS share, c.deal_key, s.total FROM c1 c LEFT JOIN sums s USING (deal_key)",
         like="c1",
         what="credits",
     )
     # One bad row spoils its deal's split: the others must not be left with shares that no longer sum to one.
     job.run(
-        f"UPDATE w_credits SET _q = _q | {bit('D36')} WHERE _d = 0 AND _q = 0 AND deal_key IN (SELECT deal_key FROM w_credits WHERE _d = 0 AND _q <> 0)"  # noqa: S608
+        f"UPDATE w_credits SET _q = _q | {bit('D36')} WHERE _d = 0 AND _q = 0 AND deal_key IN (SELECT deal_key FROM w_credits WHERE _d = 0 AND _q <> 0)"
     )
     # A rep named twice on one deal is one credit.
     for deal_key, total in job.rows(
         f"SELECT deal_key, max(total) FROM w_credits WHERE _d = 0 AND _q & {bit('D36')} <> 0 GROUP BY 1 ORDER BY 1 LIMIT 5"
-    ):  # noqa: S608
+    ):
         job.ledger.warn("D36", "credits", 1, f"deal {deal_key}: revenue splits sum to {total or 0:.2f}")
 
 
 def build_quotas(job: Job) -> None:
     """`w_quotas`: periods snapped to the fiscal calendar (D40), amounts in the reporting currency."""
     raw_table(job, "q0", "quotas", ("owner", "level", "start", "end", "amount", "currency", "type"), None)
-    moments = stamps(job, "q0", ("start", "end"))
+    stamps(job, "q0", ("start", "end"))
     wanted = job.config.base.money.quota_type
     other = f"coalesce(lower(type) <> {quote(wanted.lower())}, true)" if wanted else "false"
     job.make(
         "q1",
-        f"SELECT q.*, CAST({moments['start']} AS DATE) AS start_day, CAST({moments['end']} AS DATE) AS end_day, {number_sql(job, 'amount')} AS money, "  # noqa: S608
+        f"SELECT q.*, CAST(start_utc AS DATE) AS start_day, CAST(end_utc AS DATE) AS end_day, {number_sql(job, 'amount')} AS money, "
         f"p.rep_id, {other} AS other, lower(q.owner) AS owner_mark FROM q0 q LEFT JOIN person p ON p.user_key = q.owner",
         like="q0",
         what="quotas",
@@ -226,7 +229,7 @@ def finish_quotas(job: Job) -> None:
     )
     job.make(
         "w_quotas",
-        f"SELECT _src, _row, _d | {mask(('other_type', 'other'))} AS _d, {quarantined} AS _q, "  # noqa: S608
+        f"SELECT _src, _row, _d | {mask(('other_type', 'other'))} AS _d, {quarantined} AS _q, "
         f"{mask(('D40', f'{start} <> start_day'))} AS _f, {owner} AS owner_id, CASE WHEN level = 'team' THEN 'team' ELSE 'rep' END AS level, "
         f"{start} AS period_start, {end} AS period_end, money AS amount FROM q1 LEFT JOIN snapped a ON a.typed = start_day "
         "LEFT JOIN snapped b ON b.typed = end_day LEFT JOIN team_key t ON t.mark = owner_mark",

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Who sells: users become reps under pseudonyms, with one team each and, where it is known, a history of teams.
 
 People are few, so this is done in Python; names and addresses live in memory only as long as it takes to tell two persons
@@ -70,7 +71,7 @@ def build_people(job: Job) -> People:
     """Read users and teams, tell persons apart, and make the table `person` that activities and deals join."""
     raw_table(job, "w_users", "users", (*USER_VALUES, "is_person"))
     rows = job.rows(
-        f"SELECT _src, _row, _d, coalesce(is_person::BOOLEAN, true), {', '.join(USER_VALUES)} "  # noqa: S608
+        f"SELECT _src, _row, _d, coalesce(is_person::BOOLEAN, true), {', '.join(USER_VALUES)} "
         f"FROM w_users ORDER BY _src, _row"
     )
     people = People([])
@@ -93,7 +94,7 @@ def add_owners(job: Job, people: People) -> None:
     owners: set[str] = set()
     for staged in [*job.objects("activities"), *job.objects("opportunities"), *job.objects("engagement_base")]:
         key = job.id_sql(staged.object.sql("rep", staged.column))
-        owners |= {o for (o,) in job.rows(f"SELECT DISTINCT {key} FROM {quoted(staged.table)} s") if o}  # noqa: S608
+        owners |= {o for (o,) in job.rows(f"SELECT DISTINCT {key} FROM {quoted(staged.table)} s") if o}
     for number, owner in enumerate(sorted(owners - known)):
         people.users.append(User("", number, 0, {"id": owner}))
 
@@ -148,11 +149,9 @@ def exclude(job: Job, people: People) -> None:
     patterns = [p.lower() for p in job.config.base.people.exclude_users]
     for user in people.users:
         marks = [(user.get(v) or "").lower() for v in ("email", "login")]
-        if (
-            user.person
-            and any(m.startswith(p) for p in patterns for m in marks if p)
-            or (user.get("id") or "").lower() in patterns
-        ):
+        if (user.person and any(m.startswith(p) for p in patterns for m in marks if p)) or (
+            user.get("id") or ""
+        ).lower() in patterns:
             user.dropped |= bit("excluded_user")
             people.excluded.add(user.person)
 
@@ -176,7 +175,7 @@ def assign_teams(job: Job, people: People) -> None:
         )
         found = user.get("department") if uses_department else found
         if found or user.person not in people.team:
-            people.team[user.person] = team_of(job, people, found, uses_team or uses_department)
+            people.team[user.person] = team_of(job, people, found, bool(uses_team or uses_department))
 
 
 def team_of(job: Job, people: People, found: str | None, has_teams: bool) -> str:
@@ -211,7 +210,7 @@ def source_teams(job: Job, people: People) -> None:
             people.team_keys[mark.lower()] = config_team.id
     raw_table(job, "w_teams", "teams", ("id", "name", "region", "timezone"))
     for team_id, name, region, zone in job.rows(
-        f"SELECT id, name, region, timezone FROM w_teams WHERE _d = 0 AND id IS NOT NULL ORDER BY _row"  # noqa: S608
+        "SELECT id, name, region, timezone FROM w_teams WHERE _d = 0 AND id IS NOT NULL ORDER BY _row"
     ):
         own = (
             people.team_keys.get(team_id.lower()) or people.team_keys.get((name or "").lower()) or safe_team_id(team_id)
@@ -259,14 +258,13 @@ def team_links(job: Job, people: People) -> dict[str, str]:
     if job.objects("user_teams"):
         raw_table(job, "w_user_teams", "user_teams", ("user", "team", "primary"), None)
         for user, team in job.rows(
-            f'SELECT "user", team FROM w_user_teams '  # noqa: S608
-            'WHERE _d = 0 AND "primary"::BOOLEAN ORDER BY _src, _row'
+            'SELECT "user", team FROM w_user_teams WHERE _d = 0 AND "primary"::BOOLEAN ORDER BY _src, _row'
         ):
             if user and team:
                 found[people.keys.get(user, user)].add(team)
     if job.objects("user_details"):
         raw_table(job, "w_user_details", "user_details", ("id", "team"))
-        for user, team in job.rows(f"SELECT id, team FROM w_user_details WHERE _d = 0 AND team IS NOT NULL"):  # noqa: S608
+        for user, team in job.rows("SELECT id, team FROM w_user_details WHERE _d = 0 AND team IS NOT NULL"):
             if user:
                 found.setdefault(people.keys.get(user, user), {team})
     for user, teams in sorted(found.items()):

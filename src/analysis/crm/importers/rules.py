@@ -7,9 +7,11 @@ is linear in the text and cannot be made to hang.
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -17,6 +19,9 @@ MAX_PATTERN = 400
 
 Origin = Literal["human", "sequence", "bulk", "tracking", "system"]
 Outcome = Literal["connected", "voicemail", "no_answer", "busy", "wrong_number", "bounced", "held", "no_show"]
+
+
+OUTCOMES: tuple[str, ...] = typing.get_args(Outcome)
 
 
 def quote(value: str) -> str:
@@ -36,7 +41,7 @@ class Condition:
     field: str
     eq: Any = None
     ne: Any = None
-    in_: tuple[Any, ...] | None = field(default=None, metadata={"key": "in"})
+    in_: tuple[Any, ...] | None = dataclasses.field(default=None, metadata={"key": "in"})
     not_in: tuple[Any, ...] | None = None
     like: str | None = None
     prefix: str | None = None
@@ -107,7 +112,7 @@ class Rule:
     direction: Literal["out", "in", "internal"] | None = None
     meaningful: Test | None = None
     outcome: Outcome | None = None
-    outcomes: dict[str, Test] = field(default_factory=dict)
+    outcomes: dict[str, Test] = dataclasses.field(default_factory=dict)
     duration_from_text: FromText | None = None
 
     def __post_init__(self) -> None:
@@ -119,11 +124,9 @@ class Rule:
             )
         if not (self.when or self.when_all or self.when_object):
             raise ValueError(f"rule {self.id!r} matches everything; give it when = [...] or when_object")
-        unknown = set(self.outcomes) - set(Outcome.__args__)  # type: ignore[attr-defined]
+        unknown = set(self.outcomes) - set(OUTCOMES)
         if unknown:
-            raise ValueError(
-                f"rule {self.id!r}: outcome {sorted(unknown)[0]!r} is not known: {', '.join(Outcome.__args__)}"
-            )  # type: ignore[attr-defined]
+            raise ValueError(f"rule {self.id!r}: outcome {sorted(unknown)[0]!r} is not known: {', '.join(OUTCOMES)}")
 
     def conditions(self) -> Iterator[Condition]:
         """Every condition of the rule, for checks of field names."""

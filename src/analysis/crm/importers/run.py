@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """The import from end to end: export in, checked data folder out, or one sentence why not.
 
 Everything happens in a private folder beside the target; the target is replaced as a whole when every row is answered for.
@@ -34,7 +35,6 @@ from analysis.crm.importers.report import ImportReport
 from analysis.crm.importers.sources import SourceTable, discover
 from analysis.crm.importers.strict import nearest
 from analysis.errors import AnalysisError, ConfigError, InputError
-
 
 SMALL_BYTES = 8_000_000
 
@@ -269,7 +269,7 @@ def fill_memberships(job: Job) -> None:
         return
     job.run(
         "INSERT INTO w_memberships BY NAME SELECT '' AS _src, row_number() OVER (ORDER BY rep_id) AS _row, 0 AS _d, 0 AS _q, 0 AS _f, rep_id, team_id, "
-        f"CAST(NULL AS VARCHAR) AS manager, greatest(DATE '{since}', coalesce(hired_on, DATE '{since}')) AS valid_from, left_on + 1 AS valid_to FROM w_reps WHERE _d = 0 AND _q = 0 "  # noqa: S608
+        f"CAST(NULL AS VARCHAR) AS manager, greatest(DATE '{since}', coalesce(hired_on, DATE '{since}')) AS valid_from, left_on + 1 AS valid_to FROM w_reps WHERE _d = 0 AND _q = 0 "
         f"AND (left_on IS NULL OR left_on >= greatest(DATE '{since}', coalesce(hired_on, DATE '{since}')))"
     )
 

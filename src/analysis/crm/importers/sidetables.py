@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """The tables no CRM records: histories of teams, absences, holidays, coaching, hire dates; and the final list of reps.
 
 Spells that overlap are refused (D33); hire dates that are the go-live day of the system are no hire dates (D34).
@@ -10,7 +11,8 @@ from collections import Counter
 from typing import Any
 
 from analysis.crm.importers.defects import bit, mask
-from analysis.crm.importers.job import Job, raw_table, stamps
+from analysis.crm.importers.job import Job, raw_table
+from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.people import People, team_row
 from analysis.crm.importers.privacy import pseudonym
 from analysis.crm.importers.rules import quote
@@ -23,16 +25,16 @@ COACHING_KINDS = ("field_day", "call_review", "email_review", "one_to_one", "tra
 def build_memberships(job: Job, people: People) -> None:
     """`w_memberships` from a table of one's own, else one spell a rep since the day today's teams are known (D32)."""
     raw_table(job, "m0", "memberships", ("rep", "team", "manager", "start", "end"), None)
-    moments = stamps(job, "m0", ("start", "end"))
+    stamps(job, "m0", ("start", "end"))
     job.run("CREATE OR REPLACE TABLE team_mark (mark VARCHAR, team_id VARCHAR)")
     marks = {**{t.lower(): t for t in people.teams}, **people.team_keys}
     if marks:
         job.con.executemany("INSERT INTO team_mark VALUES (?, ?)", sorted(marks.items()))
     job.make(
         "w_memberships",
-        f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'valid_from IS NULL OR valid_to <= valid_from'), ('bad_value', 'team_id IS NULL'))} "  # noqa: S608
+        f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'valid_from IS NULL OR valid_to <= valid_from'), ('bad_value', 'team_id IS NULL'))} "
         f"AS _q, 0::BIGINT AS _f, * EXCLUDE (_src, _row, _d) FROM (SELECT m._src, m._row, m._d, p.rep_id, t.team_id, m.manager, "
-        f"CAST({moments['start']} AS DATE) AS valid_from, CAST({moments['end']} AS DATE) AS valid_to "
+        f"CAST(start_utc AS DATE) AS valid_from, CAST(end_utc AS DATE) AS valid_to "
         f"FROM m0 m LEFT JOIN person p ON p.user_key = m.rep LEFT JOIN team_mark t ON t.mark = lower(m.team))",
         like="m0",
         what="memberships",
@@ -57,20 +59,20 @@ def refuse_overlaps(job: Job) -> None:
 def build_absences(job: Job) -> None:
     """`w_absences`, `w_holidays` and `w_coaching`."""
     raw_table(job, "b0", "absences", ("rep", "start", "end"), None)
-    moments = stamps(job, "b0", ("start", "end"))
+    stamps(job, "b0", ("start", "end"))
     job.make(
         "w_absences",
-        f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'from_date IS NULL OR to_date IS NULL OR to_date <= from_date'))} AS _q, "  # noqa: S608
+        f"SELECT _src, _row, _d, {mask(('D28', 'rep_id IS NULL'), ('no_date', 'from_date IS NULL OR to_date IS NULL OR to_date <= from_date'))} AS _q, "
         "0::BIGINT AS _f, rep_id, from_date, to_date FROM (SELECT b.*, p.rep_id, "
-        f"CAST({moments['start']} AS DATE) AS from_date, CAST({moments['end']} AS DATE) AS to_date FROM b0 b "
+        f"CAST(start_utc AS DATE) AS from_date, CAST(end_utc AS DATE) AS to_date FROM b0 b "
         f"LEFT JOIN person p ON p.user_key = b.rep)",
     )
     raw_table(job, "y0", "holidays", ("day", "team"), None)
-    moments = stamps(job, "y0", ("day",))
+    stamps(job, "y0", ("day",))
     job.make(
         "w_holidays",
-        f"SELECT y._src, y._row, y._d, {mask(('no_date', 'day_utc IS NULL'), ('bad_value', 'y.team IS NOT NULL AND t.team_id IS NULL'))} AS _q, 0::BIGINT AS _f, "  # noqa: S608
-        f"CAST(day_utc AS DATE) AS date, t.team_id FROM (SELECT *, {moments['day']} AS day_utc FROM y0) y "
+        f"SELECT y._src, y._row, y._d, {mask(('no_date', 'day_utc IS NULL'), ('bad_value', 'y.team IS NOT NULL AND t.team_id IS NULL'))} AS _q, 0::BIGINT AS _f, "
+        f"CAST(day_utc AS DATE) AS date, t.team_id FROM y0 y "
         f"LEFT JOIN team_mark t ON t.mark = lower(y.team)",
         like="y0",
         what="holidays",
@@ -81,17 +83,17 @@ def build_absences(job: Job) -> None:
 def build_coaching(job: Job) -> None:
     """`w_coaching`: the focus only where it is a word of the configuration or a kind of activity; other text stays out."""
     raw_table(job, "z0", "coaching", ("id", "manager", "rep", "kind", "day", "duration", "focus", "met"))
-    moments = stamps(job, "z0", ("day",))
+    stamps(job, "z0", ("day",))
     words = sorted({*job.config.base.coaching.focus, *(r.kind for r in job.config.base.activity if r.kind)})
     focus = " ".join(f"WHEN {quote(w.lower())} THEN {quote(w)}" for w in words)
     kinds = ", ".join(quote(k) for k in COACHING_KINDS)
     kind = "replace(replace(lower(kind), ' ', '_'), '-', '_')"
     job.make(
         "w_coaching",
-        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'), ('D28', 'rep_id IS NULL OR manager IS NULL'), ('no_date', 'day_utc IS NULL'), ('bad_value', f'{kind} IS NULL OR {kind} NOT IN ({kinds})'))} "  # noqa: S608
+        f"SELECT _src, _row, _d, {mask(('no_id', 'id IS NULL'), ('D28', 'rep_id IS NULL OR manager IS NULL'), ('no_date', 'day_utc IS NULL'), ('bad_value', f'{kind} IS NULL OR {kind} NOT IN ({kinds})'))} "
         f"AS _q, 0::BIGINT AS _f, id AS coaching_id, manager, rep_id, {kind} AS kind, CAST(day_utc AS DATE) AS occurred_on, "
         f"try_cast(duration AS BIGINT) AS duration_s, {'CASE lower(focus) ' + focus + ' END' if focus else 'CAST(NULL AS VARCHAR)'} AS focus, met::BOOLEAN AS focus_met "
-        f"FROM (SELECT z.*, {moments['day']} AS day_utc, p.rep_id FROM z0 z LEFT JOIN person p ON p.user_key = z.rep)",
+        f"FROM (SELECT z.*, p.rep_id FROM z0 z LEFT JOIN person p ON p.user_key = z.rep)",
         like="z0",
         what="coaching",
     )
@@ -100,21 +102,21 @@ def build_coaching(job: Job) -> None:
 def hire_dates(job: Job, people: People) -> dict[str, tuple[dt.date | None, dt.date | None]]:
     """Person -> (hired, left). From the table of hires, or the reps' own columns; a go-live day is no hire date (D34)."""
     raw_table(job, "i0", "hires", ("employee", "hired", "left_day"), None)
-    moments = stamps(job, "i0", ("hired", "left_day"))
+    stamps(job, "i0", ("hired", "left_day"))
     by_employee = {(u.get("employee") or "").lower(): u.person for u in people.users if u.person and u.get("employee")}
     job.run("CREATE OR REPLACE TABLE w_hires AS SELECT _src, _row, _d, 0::BIGINT AS _q, 0::BIGINT AS _f FROM i0")
     found: dict[str, tuple[dt.date | None, dt.date | None]] = {}
     for row, employee, hired, left in job.rows(
-        f"SELECT _row, employee, CAST({moments['hired']} AS DATE), CAST({moments['left_day']} AS DATE) FROM i0 WHERE _d = 0 ORDER BY _row"  # noqa: S608
+        "SELECT _row, employee, CAST(hired_utc AS DATE), CAST(left_day_utc AS DATE) FROM i0 WHERE _d = 0 ORDER BY _row"
     ):
         person = by_employee.get((employee or "").lower()) or people.keys.get(employee or "")
         if person is None:
             job.run(f"UPDATE w_hires SET _q = {bit('orphan')} WHERE _row = {row}")
         else:
             found[person] = (hired, left)
-    moments = stamps(job, "w_users", ("hired", "left_day"))
+    stamps(job, "w_users", ("hired", "left_day"))
     for src, row, hired, left in job.rows(
-        f"SELECT _src, _row, CAST({moments['hired']} AS DATE), CAST({moments['left_day']} AS DATE) FROM w_users ORDER BY _src, _row"  # noqa: S608
+        "SELECT _src, _row, CAST(hired_utc AS DATE), CAST(left_day_utc AS DATE) FROM w_users ORDER BY _src, _row"
     ):
         user = next(u for u in people.users if u.src == src and u.row == row) if hired or left else None
         if user is not None and user.person:
@@ -186,7 +188,7 @@ def used_sql() -> str:
     """The pseudonyms of everybody who owns anything, or has a history of teams."""
     tables = (("w_activities", "rep_id"), ("w_opportunities", "rep_id"), ("w_credits", "rep_id"), ("w_quotas", "owner_id"), ("w_leads", "assigned_rep_id"),
               ("w_coaching", "rep_id"), ("w_absences", "rep_id"), ("w_memberships", "rep_id"))  # fmt: skip
-    return " UNION ".join(f"SELECT DISTINCT {column} FROM {table} WHERE _d = 0 AND _q = 0" for table, column in tables)  # noqa: S608
+    return " UNION ".join(f"SELECT DISTINCT {column} FROM {table} WHERE _d = 0 AND _q = 0" for table, column in tables)
 
 
 def write_teams(job: Job, people: People) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Stages: every stage of the data has a meaning in the configuration, or the import is refused (D38).
 
 History rows that change nothing are collapsed; a reopened deal keeps all its entries, so that its first and its last win can
@@ -11,7 +12,8 @@ from collections import defaultdict
 
 from analysis.crm.importers.config import Stage
 from analysis.crm.importers.defects import bit, mask
-from analysis.crm.importers.job import Job, raw_table, stamps
+from analysis.crm.importers.job import Job, raw_table
+from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.rules import quote
 from analysis.crm.importers.strict import nearest
 
@@ -38,19 +40,19 @@ def stage_labels(job: Job) -> dict[str, str]:
     return {
         i.lower(): n
         for i, n in job.rows(
-            f"SELECT clean_id(id), label FROM w_stages WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL"
-        )  # noqa: S608
+            "SELECT clean_id(id), label FROM w_stages WHERE _d = 0 AND id IS NOT NULL AND label IS NOT NULL"
+        )
     }
 
 
 def build_history(job: Job) -> None:
     """`h1`: stage and owner changes of deals that are in the data, merged deals followed; other rows dropped or in quarantine."""
     raw_table(job, "h0", "deal_history", HISTORY, None)
-    moments = stamps(job, "h0", ("clock",))
+    stamps(job, "h0", ("clock",))
     key = "h.deal"
     job.make(
         "h1",
-        f"SELECT h.*, {moments['clock']} AS at_utc, coalesce(m.target, {key}) AS deal_key FROM h0 h LEFT JOIN deal_merge m ON m.source = {key}",  # noqa: S608
+        f"SELECT h.*, clock_utc AS at_utc, coalesce(m.target, {key}) AS deal_key FROM h0 h LEFT JOIN deal_merge m ON m.source = {key}",
         like="h0",
         what="stage history",
     )
@@ -61,7 +63,7 @@ def map_stages(job: Job) -> None:
     pipelines, labels = pipeline_labels(job), stage_labels(job)
     stage_id = "clean_id(stage)"
     seen = job.rows(
-        f"SELECT team_id, pipeline, coalesce({stage_id}, ''), count(*) FROM o2 WHERE _d = 0 GROUP BY ALL "  # noqa: S608
+        f"SELECT team_id, pipeline, coalesce({stage_id}, ''), count(*) FROM o2 WHERE _d = 0 GROUP BY ALL "
         f"UNION ALL SELECT o.team_id, o.pipeline, clean_id(h.new), 0 FROM h1 h JOIN o2 o ON o.id_key = h.deal_key "
         "WHERE h.field = 'stage' AND h._d = 0 AND o._d = 0 AND h.new IS NOT NULL GROUP BY ALL"
     )
@@ -125,10 +127,10 @@ def stage_word(name: str, entry: Stage) -> str:
 def stage_deals(job: Job) -> None:
     """`o3`: the deal's stage and status. A state the CRM keeps apart from the stage (Pipedrive, Dynamics) rules over it."""
     # A deal whose own row has no stage takes the last one of its history (Fivetran's older HubSpot landing).
-    stage_id = f"coalesce(clean_id(o.stage), l.stage, '')"
+    stage_id = "coalesce(clean_id(o.stage), l.stage, '')"
     job.make(
         "last_stage",
-        f"SELECT deal_key, arg_max(clean_id(new), at_utc) AS stage FROM h1 WHERE field = 'stage' AND _d = 0 GROUP BY 1",  # noqa: S608
+        "SELECT deal_key, arg_max(clean_id(new), at_utc) AS stage FROM h1 WHERE field = 'stage' AND _d = 0 GROUP BY 1",
     )
     status = (
         "coalesce(state, CASE WHEN stage_as IN ('won', 'lost') THEN stage_as WHEN stage_as IS NOT NULL THEN 'open' END)"
@@ -137,7 +139,7 @@ def stage_deals(job: Job) -> None:
     quarantined = mask(("D38", f"({status}) IS NULL"))
     job.make(
         "o3",
-        f"SELECT * EXCLUDE (stage_name, stage_as), stage_as, {word} AS stage_name, {status} AS status, {quarantined} AS _q, 0::BIGINT AS _f FROM ("  # noqa: S608
+        f"SELECT * EXCLUDE (stage_name, stage_as), stage_as, {word} AS stage_name, {status} AS status, {quarantined} AS _q, 0::BIGINT AS _f FROM ("
         f"SELECT o.*, s.stage_as, s.stage_name FROM o2 o LEFT JOIN last_stage l ON l.deal_key = o.id_key LEFT JOIN stage_map s "
         f"ON s.team_id IS NOT DISTINCT FROM o.team_id AND s.pipeline IS NOT DISTINCT FROM o.pipeline AND s.stage = {stage_id})",
         like="o2",
@@ -150,10 +152,10 @@ def stage_changes(job: Job) -> None:
     minimum = job.config.base.activity_defaults.bulk_min_rows
     job.make(
         "h2",
-        f"SELECT h.*, o.id_key AS deal_id, o._d AS deal_dropped, s.stage_as, s.stage_name, n.n AS same_minute "  # noqa: S608
-        f"FROM h1 h LEFT JOIN (SELECT id_key, team_id, pipeline, _d FROM o3 WHERE _d = 0 AND id_key IS NOT NULL) o ON o.id_key = h.deal_key "
-        f"LEFT JOIN stage_map s ON h.field = 'stage' AND s.team_id IS NOT DISTINCT FROM o.team_id AND s.pipeline IS NOT DISTINCT FROM o.pipeline "
-        f"AND s.stage = clean_id(h.new) "
+        "SELECT h.*, o.id_key AS deal_id, o._d AS deal_dropped, s.stage_as, s.stage_name, n.n AS same_minute "
+        "FROM h1 h LEFT JOIN (SELECT id_key, team_id, pipeline, _d FROM o3 WHERE _d = 0 AND id_key IS NOT NULL) o ON o.id_key = h.deal_key "
+        "LEFT JOIN stage_map s ON h.field = 'stage' AND s.team_id IS NOT DISTINCT FROM o.team_id AND s.pipeline IS NOT DISTINCT FROM o.pipeline "
+        "AND s.stage = clean_id(h.new) "
         "LEFT JOIN (SELECT date_trunc('minute', at_utc) AS minute, count(*) AS n FROM h1 WHERE field = 'stage' GROUP BY 1) n "
         "ON n.minute = date_trunc('minute', h.at_utc)",
         like="h1",
@@ -165,14 +167,14 @@ def stage_changes(job: Job) -> None:
     )
     job.make(
         "h3",
-        f"SELECT *, {live} AS live, CASE WHEN {live} THEN lag(stage_name) OVER (PARTITION BY deal_id, ({live}) ORDER BY at_utc, _src, _row) END "  # noqa: S608
+        f"SELECT *, {live} AS live, CASE WHEN {live} THEN lag(stage_name) OVER (PARTITION BY deal_id, ({live}) ORDER BY at_utc, _src, _row) END "
         "AS before_name FROM h2",
         like="h2",
         what="stage history",
     )
     job.make(
         "w_history",
-        f"SELECT _src, _row, _d | CASE WHEN field IS NULL THEN {bit('other_field')} ELSE 0 END "  # noqa: S608
+        f"SELECT _src, _row, _d | CASE WHEN field IS NULL THEN {bit('other_field')} ELSE 0 END "
         f"| CASE WHEN field = 'stage' AND new IS NULL AND _d = 0 THEN {bit('D38')} ELSE 0 END "
         f"| CASE WHEN live AND before_name = stage_name THEN {bit('D38')} ELSE 0 END AS _d, "
         f"CASE WHEN _d = 0 AND field IS NOT NULL THEN {quarantined} ELSE 0 END AS _q, 0::BIGINT AS _f, "

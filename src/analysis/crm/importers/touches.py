@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """The fate of every activity: what needs other rows, other tables, or the day of the export.
 
 Duplicates of two tools, bulk minutes, windows of deals and leads, planned and future rows; then one table `w_activities`
@@ -19,7 +20,7 @@ def judge_activities(job: Job) -> None:
     contact_links(job)
     job.make(
         "a2",
-        f"SELECT a.*, {status} AS state, a.account AS account_key, {deal_sql('a.opportunity')} AS deal, "  # noqa: S608
+        f"SELECT a.*, {status} AS state, a.account AS account_key, {deal_sql('a.opportunity')} AS deal, "
         f"coalesce(a.lead, l.lead_id) AS lead_key, coalesce(a.contact, a.lead) AS touched, "
         f"coalesce(b.n, 0) > 0 OR coalesce(date_diff('day', occurred_on, CAST(created_utc AS DATE)) > {defaults.backdated_days}, false) AS bulk "
         f"FROM a1 a LEFT JOIN contact_lead l ON l.contact = a.contact "
@@ -30,10 +31,10 @@ def judge_activities(job: Job) -> None:
     job.make("twice", twice_sql(defaults.collapse_same_contact_minutes))
     job.make(
         "a3",
-        f"SELECT a.*, t._row IS NOT NULL AS twice FROM a2 a LEFT JOIN twice t USING (_src, _row)",
+        "SELECT a.*, t._row IS NOT NULL AS twice FROM a2 a LEFT JOIN twice t USING (_src, _row)",
         like="a2",
         what="activities",
-    )  # noqa: F541
+    )
     window(job)
     finish(job, as_of)
     job.run("DROP TABLE a2; DROP TABLE a3; DROP TABLE a4")
@@ -56,7 +57,7 @@ def contact_links(job: Job) -> None:
     """contact_lead: a lead's contact after conversion, so that later touches still count for the lead."""
     job.make(
         "contact_lead",
-        f"SELECT contact AS contact, min(lead_id) AS lead_id FROM w_leads WHERE contact IS NOT NULL AND _d = 0 GROUP BY 1",  # noqa: S608
+        "SELECT contact AS contact, min(lead_id) AS lead_id FROM w_leads WHERE contact IS NOT NULL AND _d = 0 GROUP BY 1",
     )
 
 
@@ -79,7 +80,7 @@ def twice_sql(minutes: int) -> str:
             SELECT _src, _row, row_number() OVER (PARTITION BY rep_id, touch_key, moment
                 ORDER BY {rich} DESC, _src, _row) AS place
             FROM a2 WHERE {live} AND touch_key IS NOT NULL)
-        SELECT DISTINCT _src, _row FROM (SELECT * FROM placed UNION ALL SELECT * FROM keyed) WHERE place > 1"""  # noqa: S608
+        SELECT DISTINCT _src, _row FROM (SELECT * FROM placed UNION ALL SELECT * FROM keyed) WHERE place > 1"""
 
 
 def window(job: Job) -> None:
@@ -149,7 +150,7 @@ def finish(job: Job, as_of: str) -> None:
     join = "LEFT JOIN contact_levels c ON c.contact = touched" if job.details.get("contact_levels") else ""
     job.make(
         "w_activities",
-        f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, ({dropped})::BIGINT AS _d, "  # noqa: S608
+        f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, ({dropped})::BIGINT AS _d, "
         f"concat(prefix, id) AS activity_id, rep_id, kind, occurred_on, moment AS occurred_at, "
         f"CASE WHEN {is_planned_length} OR seconds < 0 THEN NULL ELSE CAST(round(seconds) AS BIGINT) END AS duration_s, "
         "coalesce(direction, ruled_direction, 'unknown') AS direction, CASE WHEN outcome_word = '?' THEN 'unknown' ELSE outcome_word END AS outcome, "

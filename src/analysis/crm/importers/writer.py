@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """The data folder: contract tables as parquet, in a fixed order, published as a whole or not at all.
 
 Only the contract's columns leave; every id that is no opaque id is keyed like a rep; a column nobody filled is absent, as
@@ -50,8 +51,8 @@ def write_tables(job: Job, folder: Path, off: set[str]) -> dict[str, int]:
     job.make("manager_key", "SELECT ''::VARCHAR AS raw, ''::VARCHAR AS pseudonym WHERE false")
     people = job.details["people_keys"]
     raws = job.rows(
-        f"SELECT DISTINCT manager, manager FROM (SELECT manager FROM w_memberships UNION SELECT manager FROM w_coaching) WHERE manager IS NOT NULL"
-    )  # noqa: S608
+        "SELECT DISTINCT manager, manager FROM (SELECT manager FROM w_memberships UNION SELECT manager FROM w_coaching) WHERE manager IS NOT NULL"
+    )
     for key, raw in sorted(raws):
         job.con.execute("INSERT INTO manager_key VALUES (?, ?)", [raw, pseudonym(job.key, people.get(key, key))])
     key_loose_ids(job)
@@ -66,7 +67,7 @@ def write_tables(job: Job, folder: Path, off: set[str]) -> dict[str, int]:
         job,
         f'SELECT "table", file, row, {safe("source_id")} AS source_id, code, reason FROM ({quarantine_sql(job)}) q {join("source_id")} ORDER BY ALL',
         folder / QUARANTINE,
-    )  # noqa: S608
+    )
     write_bridges(job, folder)
     return written
 
@@ -74,26 +75,26 @@ def write_tables(job: Job, folder: Path, off: set[str]) -> dict[str, int]:
 def prove_pseudonyms(job: Job) -> None:
     """No column that names a person may hold anything but pseudonyms: the last check before anything is written."""
     for name, select in SOURCES.items():
-        have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]  # noqa: S608
+        have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]
         for column in ("rep_id", "manager_id", "assigned_rep_id"):
             if column in have and column in TABLES[name].columns:
                 where = f"{column} IS NOT NULL AND NOT regexp_full_match({column}, 'r_[a-z2-7]{{16}}')"
-                if job.one(f"SELECT count(*) FROM ({select}) WHERE {where}"):  # noqa: S608
+                if job.one(f"SELECT count(*) FROM ({select}) WHERE {where}"):
                     raise AssertionError(f"{name}.{column} holds something that is no pseudonym")
 
 
 def write_table(job: Job, folder: Path, name: str, select: str, off: set[str]) -> int | None:
     """One contract table; None when it has no rows and need not exist."""
     table = TABLES[name]
-    have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]  # noqa: S608
+    have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]
     columns = [c for c in table.columns.values() if c.name in have and c.name not in off]
-    counts = job.rows(f"SELECT count(*), {', '.join(f'count({c.name})' for c in columns)} FROM ({select})")[0]  # noqa: S608
+    counts = job.rows(f"SELECT count(*), {', '.join(f'count({c.name})' for c in columns)} FROM ({select})")[0]
     if counts[0] == 0 and not table.required:
         return None
     filled = [c for c, n in zip(columns, counts[1:], strict=True) if n or c.required]
     listed = ", ".join(f"{cast(c)} AS {c.name}" for c in filled)
     joins = " ".join(join(c.name) for c in filled if loose(c))
-    copy(job, f"SELECT {listed} FROM ({select}) q {joins} ORDER BY ALL", folder / f"{name}.parquet")  # noqa: S608
+    copy(job, f"SELECT {listed} FROM ({select}) q {joins} ORDER BY ALL", folder / f"{name}.parquet")
     return int(counts[0])
 
 
@@ -125,17 +126,17 @@ def key_loose_ids(job: Job) -> None:
     """loose_id(raw, safe): every id that is no opaque id (a name, an address, a number to call), keyed like a rep."""
     selects = []
     for name, select in SOURCES.items():
-        have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]  # noqa: S608
+        have = [d[0] for d in job.con.execute(f"SELECT * FROM ({select}) LIMIT 0").description]
         selects += [
             f"SELECT {c.name}::VARCHAR AS raw FROM ({select})"
             for c in TABLES[name].columns.values()
             if loose(c) and c.name in have
-        ]  # noqa: S608
-    selects.append(f"SELECT source_id AS raw FROM ({quarantine_sql(job)})")  # noqa: S608
+        ]
+    selects.append(f"SELECT source_id AS raw FROM ({quarantine_sql(job)})")
     opaque = f"regexp_full_match(raw, {quote(OPAQUE)}) AND regexp_matches(raw, '[0-9]') AND NOT regexp_full_match(raw, '[0-9]+([ ()./-]+[0-9]+)+')"
     found = job.rows(
         f"SELECT DISTINCT raw FROM ({' UNION ALL '.join(selects)}) WHERE raw IS NOT NULL AND NOT ({opaque}) AND NOT starts_with(raw, 'r_')"
-    )  # noqa: S608
+    )
     import pyarrow as pa
 
     raws = sorted(raw for (raw,) in found)
@@ -161,12 +162,12 @@ def write_bridges(job: Job, folder: Path) -> None:
         f"{varied} AND (meaningful_half IS DISTINCT FROM is_meaningful OR meaningful_double IS DISTINCT FROM is_meaningful)",
     ):
         copy(
-            job, f"SELECT {safe('activity_id')} AS activity_id, meaningful_half AS at_half, meaningful_double AS at_double "  # noqa: S608
+            job, f"SELECT {safe('activity_id')} AS activity_id, meaningful_half AS at_half, meaningful_double AS at_double "
             f"FROM (SELECT * FROM w_activities WHERE {varied}) q {join('activity_id')} ORDER BY ALL", bridges / "meaningful.parquet")  # fmt: skip
     if job.count("w_activities", "child AND rep_id IS NOT NULL"):
         copy(
             job,
-            f"SELECT {safe('activity_id')} AS activity_id, rep_id, occurred_on FROM (SELECT m.activity_id, c.rep_id, c.occurred_on FROM w_activities c "  # noqa: S608
+            f"SELECT {safe('activity_id')} AS activity_id, rep_id, occurred_on FROM (SELECT m.activity_id, c.rep_id, c.occurred_on FROM w_activities c "
             f"LEFT JOIN (SELECT occurred_at, touched, min(activity_id) AS activity_id FROM w_activities WHERE {GOOD} AND meeting GROUP BY 1, 2) m "
             f"ON m.occurred_at = c.occurred_at AND m.touched IS NOT DISTINCT FROM c.touched WHERE c.child AND c.rep_id IS NOT NULL) q {join('activity_id')} ORDER BY ALL",
             bridges / "attendees.parquet",
