@@ -57,7 +57,7 @@ def test_no_time_left_means_no_new_deal() -> None:
 
 
 def test_model_recovers_conversion_and_refuses_thin_data() -> None:
-    deals, won = drawn_deals(1, 400, WEEKS, 0.3, 3)
+    deals, _ = drawn_deals(1, 400, WEEKS, 0.3, 3)
     last = deals["closed_on"].fillna(days([AS_OF])[0])
     end = np.select([deals["status"] == "won", deals["status"] == "lost"], [EVENT, OTHER], OPEN)
     cases = pd.DataFrame(
@@ -186,7 +186,7 @@ def company(quota: float = 150_000.0, seed: int = 0) -> Book:
     rng = np.random.default_rng(seed)
     rep = [f"r{n}" for n in range(8)]
     rows = activities_table(rng.choice(rep, 4000), rng.choice(["call", "demo"], 4000), rng.integers(0, AS_OF + 1, 4000))
-    starts = [n for n in range(0, AS_OF, 91)]
+    starts = list(range(0, AS_OF, 91))
     quotas = pd.concat(
         pd.DataFrame({"owner_id": rep, "level": "rep", "period_start": days([n] * 8), "period_end": days([n + 91] * 8)})
         for n in starts

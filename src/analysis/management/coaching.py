@@ -174,7 +174,8 @@ def _largest(mine: list[Gap]) -> Gap | None:
 def _noted_as_met(book: Book, end: pd.Timestamp) -> pd.DataFrame:
     """Manager's notes up to that day that the required standard is reached: rep_id, focus, occurred_on."""
     if not book.has("coaching", "focus", "focus_met"):
-        return pd.DataFrame({"rep_id": [], "focus": [], "occurred_on": []})
+        empty = pd.DataFrame({"rep_id": [], "focus": [], "occurred_on": []})
+        return empty.astype({"occurred_on": "datetime64[us]"})
     notes = book.frame("coaching")
     met = notes["focus_met"].fillna(False).astype(bool) & (notes["occurred_on"] <= end)
     return notes.loc[met, ["rep_id", "focus", "occurred_on"]]

@@ -22,6 +22,7 @@ from analysis.management.records import attempts, worked_weeks
 from analysis.management.survival import OPEN, conversion
 
 RATE_WEEKS = 26
+SPREAD_WEEKS = 52
 CONVERSION_WEEKS = 52
 CONVERSIONS = {"opportunity_to_won": "deals won per opportunity", "meaningful_share": "meaningful share of attempts"}
 
@@ -73,11 +74,13 @@ def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -
     Returns rep_id, team_id, value (per worked week), peers (mean of the others in the team), gap, conf_low, conf_high,
     p_behind. Teams with fewer than three such reps are left out, as are reps who worked less than half of the window.
     """
-    span = slice(max(last - window + 1, 0), last + 1)
-    counts, worked = panel.counts[kind][:, span], np.nan_to_num(panel.worked[:, span])
-    enough = worked.sum(axis=1) >= worked.shape[1] / 2
+    # Spread and persistence are learned from a year, the level from the window alone.
+    year = slice(max(last - SPREAD_WEEKS + 1, 0), last + 1)
+    counts, worked = panel.counts[kind][:, year], np.nan_to_num(panel.worked[:, year])
+    recent = worked[:, -window:]
+    enough = recent.sum(axis=1) >= recent.shape[1] / 2
     parts = [
-        _team_gaps(panel.rep_id[rows], team, counts[rows], worked[rows])
+        _team_gaps(panel.rep_id[rows], team, counts[rows], worked[rows], window)
         for team, rows in _teams(panel.team_id, enough)
         if len(rows) >= 3
     ]
@@ -89,10 +92,10 @@ def _teams(team_id: np.ndarray, keep: np.ndarray) -> list[tuple[str, np.ndarray]
     return [(str(team), rows[team_id[rows] == team]) for team in pd.unique(team_id[rows]) if isinstance(team, str)]
 
 
-def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats) -> pd.DataFrame:
-    weeks = worked.sum(axis=1)
-    rate = counts.sum(axis=1) / weeks
-    phi, freedom = _dispersion(counts, worked, rate)
+def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats, window: int) -> pd.DataFrame:
+    phi, freedom = _dispersion(counts, worked, counts.sum(axis=1) / worked.sum(axis=1))
+    weeks = worked[:, -window:].sum(axis=1)
+    rate = counts[:, -window:].sum(axis=1) / weeks
     # Variance of a mean of counts that spread phi times their mean (persistence included); an idle rep borrows
     # half a count so that zero does not look certain.
     variance = phi * np.maximum(rate, 0.5 / weeks) / weeks
@@ -105,8 +108,7 @@ def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats) ->
 def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, float]:
     """Long-run variance of weekly counts as a multiple of their mean, pooled over the team, and its degrees of freedom.
 
-    Residuals are taken from rep level times the team's week; the first eight autocorrelations (Bartlett weights) carry
-    persistence.
+    Residuals are taken from rep level times the team's week; their autocorrelations carry persistence.
     """
     expected = rate[:, None] * worked
     week = np.where(expected.sum(axis=0) > 0, counts.sum(axis=0) / np.maximum(expected.sum(axis=0), 1e-9), 1.0)
@@ -117,10 +119,13 @@ def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, fl
     # Rep levels and week factors were fitted: that many degrees of freedom are gone.
     freedom = max(cells - reps - weeks + 1, 1.0)
     base = (scaled**2).sum() / freedom
-    depth = min(8, weeks // 4)
-    rho = [(scaled[:, lag:] * scaled[:, :-lag]).sum() / max((scaled**2).sum(), 1e-9) for lag in range(1, depth + 1)]
-    # Residuals about a fitted level look less persistent than the counts are, by about 1 / weeks per lag.
-    long_run = 1 + 2 * sum((1 - lag / (depth + 1)) * max(r + 1.5 / weeks, 0.0) for lag, r in enumerate(rho, start=1))
+    # Flat-top weights (Politis & Romano 1995): full to four lags, then down to none at ten.
+    reach = min(10, weeks // 5)
+    weight = np.clip((reach - np.arange(1, reach)) / max(reach - min(4, reach), 1), 0, 1)
+    total = max((scaled**2).sum(), 1e-9)
+    rho = np.array([(scaled[:, lag:] * scaled[:, :-lag]).sum() / total for lag in range(1, reach)])
+    # Residuals about a fitted level look less persistent than the counts: each autocorrelation by long_run / weeks.
+    long_run = max((1 + 2 * weight @ rho) / max(1 - 2 * weight.sum() / weeks, 0.3), 1.0)
     return max(base * long_run, 1.0), max(freedom / long_run**2, 3.0)
 
 
