@@ -130,14 +130,20 @@ def check(
     ] = None,
 ) -> None:
     """Check a data folder against the contract and say what it can and cannot answer."""
-    from analysis.crm.check import check as run
+    from rich.console import Console
+
+    from analysis.crm.checking import check as run
+    from analysis.crm.checking import write_quarantine
 
     report = run(data)
+    Console().print(report)
     if json_file is not None:
-        report.write_json(json_file)
-    say(report.summary())
-    if not report.ok:
-        raise typer.Exit(2)
+        json_file.write_text(report.as_json(), encoding="utf-8")
+    if len(report.crm.quarantine):
+        write_quarantine(report, data / "quarantine.parquet")
+        say(f"The rows that were put aside are in {data / 'quarantine.parquet'}, each with its reason.")
+    if report.refusal:
+        raise InputError(report.refusal)
 
 
 @app.command()
@@ -208,9 +214,21 @@ def batch(
         formats=tuple(names(formats) or ()),
         as_of=day(as_of, "--as-of"),
         seed=seed,
-        summary=summary,
     )
+    if summary:
+        write_mails(out)
     raise typer.Exit(result.exit_code)
+
+
+def write_mails(out: Path) -> None:
+    """mail.txt and mail.html beside every report of a batch."""
+    from analysis.reporting.mail import write
+    from analysis.reporting.manifest import read_manifest
+    from analysis.reporting.publish import open_store
+
+    store = open_store(out)
+    written = write(read_manifest(store) or {"teams": []}, store)
+    say(f"{written} e-mail summaries written beside the reports.")
 
 
 @app.command()
