@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 
 Cells = Mapping[str, Any]
 
+SLOT_MINUTES = 45
+"""Length that calendars plan for a meeting."""
+
 
 class Csv:
     """One CSV file being written, a batch at a time; nulls are empty, text is quoted where needed."""

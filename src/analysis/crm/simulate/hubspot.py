@@ -9,7 +9,18 @@ import pyarrow.compute as pc
 
 from analysis.crm.simulate import beside, configs, export
 from analysis.crm.simulate.deal_owners import passed_on
-from analysis.crm.simulate.export import Csv, batches, constant, hubspot_id, truth, utc, where, whole, words
+from analysis.crm.simulate.export import (
+    SLOT_MINUTES,
+    Csv,
+    batches,
+    constant,
+    hubspot_id,
+    truth,
+    utc,
+    where,
+    whole,
+    words,
+)
 
 OWNER, USER, TEAM, CALL, DEAL, COMPANY, CONTACT, LEAD = 1, 2, 3, 4, 5, 6, 7, 8
 DISPOSITIONS = {
@@ -124,7 +135,7 @@ def _task(rows: Any) -> dict[str, Any]:
 
 
 def _meeting(rows: Any) -> dict[str, Any]:
-    end = pc.add(rows["occurred_at"], pc.cast(pc.multiply(rows["duration_s"], 1_000_000), pa.duration("us")))
+    end = pc.add(rows["occurred_at"], pa.scalar(SLOT_MINUTES * 60_000_000, pa.duration("us")))
     outcome = where(pc.equal(rows["outcome"], "no_show"), "NO_SHOW", "COMPLETED")
     outcome = where(pc.equal(rows["status"], "cancelled"), "CANCELED", outcome)
     return {

@@ -9,7 +9,19 @@ import pyarrow.compute as pc
 
 from analysis.crm.simulate import beside, export, salesforce_config
 from analysis.crm.simulate.deal_owners import passed_on
-from analysis.crm.simulate.export import Csv, batches, constant, day, salesforce_id, truth, utc, where, whole, words
+from analysis.crm.simulate.export import (
+    SLOT_MINUTES,
+    Csv,
+    batches,
+    constant,
+    day,
+    salesforce_id,
+    truth,
+    utc,
+    where,
+    whole,
+    words,
+)
 from analysis.crm.simulate.salesforce_config import DISPOSITIONS, FEEDBACK, LEAD_SOURCES, LEVELS, SOURCES, STAGES, TASKS
 
 QUEUE = "00G000000000001EAA"
@@ -121,9 +133,8 @@ def _task(rows: Any) -> dict[str, Any]:
 
 
 def _event(rows: Any) -> dict[str, Any]:
-    minutes = pc.divide(rows["duration_s"], 60)
     kinds = {name: name.replace("_", " ").title() for name in pc.unique(rows["kind"]).to_pylist()}
-    end = pc.add(rows["occurred_at"], pc.cast(pc.multiply(rows["duration_s"], 1_000_000), pa.duration("us")))
+    end = pc.add(rows["occurred_at"], pa.scalar(SLOT_MINUTES * 60_000_000, pa.duration("us")))
     known = pc.is_in(rows["outcome"], pa.array(["held", "no_show"]))
     return {
         "Subject": words(rows["kind"], kinds),
@@ -131,7 +142,7 @@ def _event(rows: Any) -> dict[str, Any]:
         "EventSubtype": constant("Event", rows),
         "StartDateTime": utc(rows["occurred_at"]),
         "EndDateTime": utc(end),
-        "DurationInMinutes": minutes,
+        "DurationInMinutes": constant(str(SLOT_MINUTES), rows),
         "IsChild": constant("false", rows),
         "IsPrivate": constant("false", rows),
         "no_show__c": where(known, truth(pc.equal(rows["outcome"], "no_show"))),

@@ -156,15 +156,14 @@ def _outcome(process: Process, rep: Ints, kind: Ints, generic: Bools, status: In
 
 
 def _duration(process: Process, kind: Ints, outcome: Ints, rng: np.random.Generator) -> Ints:
-    """Talk time of calls (none where nobody answered) and length of meetings; not recorded for mails and proposals."""
-    call, _, face = _families(process, kind)
+    """Talk time of calls: none where nobody answered; not recorded for the rest (a meeting's planned slot is no talk)."""
+    call, _, _ = _families(process, kind)
     size = kind.size
     long = rng.random(size) < _LONG_SHARE_OF_CONNECTS
     talk = np.where(long, MEANINGFUL_CALL_S + 1 + rng.exponential(300, size), rng.uniform(15, 119, size))
     talk = np.where(outcome == OUTCOMES.index("connected"), np.minimum(talk, 3 * 3600), 0.0)
     talk = np.where(outcome == OUTCOMES.index("voicemail"), rng.integers(5, 60, size), talk)
-    slots = rng.choice(np.array([1800, 2700, 3600, 5400]), size=size, p=[0.4, 0.25, 0.25, 0.1])
-    return np.select([call, face], [talk.astype(np.int64), slots], default=-1)
+    return np.where(call, talk.astype(np.int64), -1)
 
 
 def _direction(
