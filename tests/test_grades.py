@@ -66,7 +66,7 @@ def test_each_weakest_link_decides(change, letter, said):
 @pytest.mark.parametrize(
     ("change", "letter", "said"),
     [
-        ({"mde": 0.2}, "D", "20%"),
+        ({"mde": 0.2}, "D", "22%"),
         ({"mde": 0.02}, "D", "not ruled out"),
         ({"conf_low": -0.01, "conf_high": 0.02}, "E", "rules out"),
         ({"mde": 0.5}, "X", "larger than the whole outcome"),

@@ -142,7 +142,8 @@ def safe_vetoes(sample: Sample, fits: Fits, n_markers: int) -> Vetoes | None:
         found, none = vetoes(sample, fits.headline), np.full(n_markers, np.nan)
     except AnalysisError:
         return None
-    return Vetoes(*(np.append(p, none) for p in (found.placebo, found.reverse, found.drift)))
+    each = (found.placebo, found.reverse, found.drift, found.now, found.now_p)
+    return Vetoes(*(np.append(values, none) for values in each))
 
 
 def measured(result: ScopeResult, k: int, *, late_share: float = 0.0) -> Measured:

@@ -18,7 +18,6 @@ from scipy import stats
 from analysis.evidence.estimate import Fitted, check_vcov, with_jackknife
 from analysis.evidence.sample import Array, Sample
 from analysis.models.design import lag_terms
-from analysis.models.fit import Fit
 from analysis.models.inference import contrast
 from analysis.models.linear import fit_ols_many
 from analysis.models.ppml import fit_ppml
@@ -30,11 +29,17 @@ BLOCK = 26  # periods of one level in the drift check (6 in a monthly panel)
 
 @dataclass(frozen=True, slots=True)
 class Vetoes:
-    """p-values (k,) of the three checks; NaN where one could not be run."""
+    """p-values (k,) of the three checks; NaN where one could not be run.
+
+    now, now_p: the link with the activity's own period (log scale per one extra) and its p, beside lags and leads. It is
+    told apart and never part of a claim: within one period nobody can say what came first.
+    """
 
     placebo: Array
     reverse: Array
     drift: Array
+    now: Array
+    now_p: Array
 
     def confounded(self) -> float:
         """p that slow demand moves no activity of this scope: the smallest placebo or drift p, times their number."""
@@ -58,13 +63,19 @@ def mean_over(sample: Sample, series: Array, lags: range) -> Array:
     return lag_terms(sample.cells, series, np.full((len(lags), 1), 1 / len(lags)), list(lags))
 
 
-def placebo(sample: Sample) -> Array:
-    """p (k,) of the mean activity in the periods after, beside its lags and its own week."""
+def placebo(sample: Sample) -> tuple[Array, Array, Array]:
+    """p (k,) of the mean activity in the periods after, beside its lags and its own period; and that period's own link."""
     ahead = mean_over(sample, sample.counts, range(-1, -NEAR - 1, -1))
     extra = np.hstack([sample.terms, sample.controls, sample.counts, ahead])
     keep = sample.keep & np.isfinite(extra).all(axis=1)
     fit = fit_ppml(sample.outcomes[sample.plan.outcome][keep], extra[keep], sample.cells.take(keep))
-    return _last_columns(fit, sample.counts.shape[1])
+    k, vcov = sample.counts.shape[1], check_vcov(fit)
+    each = [contrast(fit, row, vcov) for row in np.eye(fit.coef.size)[-2 * k :]]
+    return (
+        np.array([e.p_value for e in each[k:]]),
+        np.array([e.estimate for e in each[:k]]),
+        np.array([e.p_value for e in each[:k]]),
+    )
 
 
 def reverse(sample: Sample) -> Array:
@@ -102,10 +113,5 @@ def drift(sample: Sample, headline: Fitted) -> Array:
 
 def vetoes(sample: Sample, headline: Fitted) -> Vetoes:
     """All three checks of a scope."""
-    return Vetoes(placebo(sample), reverse(sample), drift(sample, headline))
-
-
-def _last_columns(fit: Fit, k: int) -> Array:
-    """p of each of the last k coefficients."""
-    vcov, p = check_vcov(fit), fit.coef.size
-    return np.array([contrast(fit, np.eye(p)[p - k + i], vcov).p_value for i in range(k)])
+    ahead, now, now_p = placebo(sample)
+    return Vetoes(ahead, reverse(sample), drift(sample, headline), now, now_p)

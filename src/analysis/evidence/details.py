@@ -45,6 +45,10 @@ def activity_details(result: ScopeResult, k: int) -> dict[str, Any]:
         "p_bootstrap": plain(float(result.p_bootstrap[k])),
         "kernel": {name: [plain(x) for x in values] for name, values in zip(KERNEL, bands, strict=True)},
         "mean_lag": plain(e.kernel.mean_lag),
+        "same_period": {
+            "estimate": None if result.checks is None else plain(result.checks.now[k]),
+            "p_value": None if result.checks is None else plain(result.checks.now_p[k]),
+        },
         "checks": checks_of(result, k),
         "others": {name: estimate_details(other) for name, other in e.others.items()},
         "volume": plain(e.volume),

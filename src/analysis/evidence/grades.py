@@ -7,6 +7,7 @@ then how strongly it is supported. docs/methods.md has the rule in words and its
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from analysis.evidence.plan import Limits
@@ -134,9 +135,9 @@ def no_claim(m: Measured, limits: Limits) -> tuple[str, str]:
         confirmed = m.p_bootstrap is None or m.p_bootstrap <= limits.claim_q
         return "C", reason("hint") if confirmed else reason("bootstrap")
     if -m.useful < m.conf_low and m.conf_high < m.useful:
-        return "E", reason("small", useful=m.useful)
+        return "E", reason("small", useful=math.expm1(m.useful))
     if m.mde > m.useful:
-        return "D", reason("unclear", mde=m.mde)
+        return "D", reason("unclear", mde=math.expm1(m.mde))
     return "D", reason("none_but_possible")
 
 

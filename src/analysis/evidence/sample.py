@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.evidence.plan import EVENTS_PER_PARAMETER, Plan, lag_terms_for
 from analysis.models.design import Cells, lag_basis, lag_terms, make_cells, valid_rows
 from analysis.panel import Panel
@@ -89,11 +90,11 @@ def scope_refusal(sample: Sample) -> str:
     limits, period = sample.plan.limits, sample.plan.period
     weeks_needed = max(limits.min_weeks if period == "week" else limits.min_months, 3 * sample.plan.max_lag)
     if sample.n_reps < limits.min_reps:
-        return f"{sample.n_reps} reps with usable {period}s; at least {limits.min_reps} are needed to know how sure we are."
+        return f"{words.count(sample.n_reps, 'rep')} with usable {period}s; at least {limits.min_reps} are needed to know how sure we are."
     if sample.n_periods < weeks_needed:
-        return f"{sample.n_periods} {period}s of data; at least {weeks_needed} are needed."
+        return f"{words.count(sample.n_periods, period)} of data; at least {weeks_needed} are needed."
     if sample.plan.outcome == "wins" and (wins := sample.y.sum()) < limits.min_wins:
-        return f"{wins:.0f} wins in all; at least {limits.min_wins} are needed."
+        return f"{words.count(wins, 'win')} in all; at least {limits.min_wins} are needed."
     if sample.plan.outcome == "wins" and wins < EVENTS_PER_PARAMETER * len(sample.activities):
         return f"{wins:.0f} wins for {len(sample.activities)} activities; at least {EVENTS_PER_PARAMETER} an activity are needed."
     if not np.nanstd(sample.y) > 0:
