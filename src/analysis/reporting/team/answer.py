@@ -88,7 +88,7 @@ def quota_tiles(desk: Desk) -> tuple[Tile, Tile]:
     share = words.share(goal.booked / goal.quota, decimals=0, locale=desk.locale)
     booked = {"booked": desk.money(goal.booked), "quota": desk.money(goal.quota)}
     weeks = words.count(round(goal.weeks_left), "week", locale=desk.locale)
-    chance = words.share(found.chance_as_is, decimals=0, locale=desk.locale)
+    chance = words.chance(found.chance_as_is, locale=desk.locale)
     mark = status_mark(status(desk), locale=desk.locale)
     return (
         Tile(desk.text("tile_result"), share, desk.text("tile_result_note", booked)),

@@ -32,7 +32,7 @@ def result(desk: Desk) -> Block:
     ].tail(MONTHS)
     if rows.empty:
         return not_recorded(desk.text("section_result"), "opportunities.amount", locale=desk.locale)
-    labels = [words.date(day, style="MMM yy", locale=desk.locale) for day in rows["period_start"]]
+    labels = [words.date(day, style="MMM ''yy", locale=desk.locale) for day in rows["period_start"]]
     periods = pd.DataFrame(
         {"label": labels, "actual": rows["value"].to_numpy(float), "objective": rows["objective"].to_numpy(float)}
     )
