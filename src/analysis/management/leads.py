@@ -32,7 +32,7 @@ def lead_volume(book: Book, freq: str = "month", last: int = 13) -> pd.DataFrame
     if gap := book.need("leads", "qualified_at"):
         return gap
     leads = book.frame("leads")
-    opening = local_day(leads["created_at"]).min()
+    opening = book.frame("activities")["occurred_on"].min()
     table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=opening)
     source = leads["source"].fillna("unknown") if "source" in leads else pd.Series("unknown", index=leads.index)
     grid = pd.MultiIndex.from_product([sorted(source.unique()), table["period"]], names=["source", "period"])
@@ -140,7 +140,8 @@ def inbound(book: Book, freq: str = "quarter", last: int = 8) -> pd.DataFrame | 
     deals = _with_inbound(book)
     if isinstance(deals, NotRecorded):
         return deals
-    table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=deals["created_on"].min())
+    opening = book.frame("activities")["occurred_on"].min()
+    table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=opening)
     won = deals.loc[deals["status"] == "won"]
     won = won.assign(period=period_of(won["closed_on"], table), part=won["amount"].where(won["inbound"], 0.0))
     won = won.loc[won["period"] >= 0]
