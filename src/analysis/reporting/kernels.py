@@ -50,6 +50,12 @@ class PlainPool:
         self._threads.shutdown(wait=True)
         remove(self.root)
 
+    def __enter__(self) -> PlainPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _render(self, job: ReportJob) -> Rendered:
         folder = self.root / f"{next(self._ids)}-{job.slug}"
         lay_out(folder, job)

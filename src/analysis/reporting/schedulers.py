@@ -17,6 +17,9 @@ from analysis.errors import InputError
 from analysis.reporting.jobs import Failure, Rendered, ReportJob
 
 
+CONNECT_S = 20
+
+
 class Renderer(Protocol):
     """Takes jobs, gives futures that never raise."""
 
@@ -98,7 +101,7 @@ class ExecutorRenderer:
             result.set_result(rendered)
 
         try:
-            future = self._executor.submit(render_here, job)
+            future = self._executor.submit(RENDER, job)
         except Exception as fault:  # a broken pool, a closed cluster
             result.set_result(Rendered(failure=Failure("broken", f"the workers are gone ({type(fault).__name__})")))
             return result
@@ -135,6 +138,9 @@ def render_here(job: ReportJob) -> Rendered:
     return _here[0].submit(job).result()
 
 
+RENDER = render_here
+
+
 def open_renderer(scheduler: str | Executor | Renderer | None, jobs: int, *, plain: bool | None = None) -> Renderer:
     """The renderer a batch asked for.
 
@@ -169,7 +175,7 @@ def _dask(address: str) -> Renderer:
     except ImportError:
         raise InputError("--scheduler needs Dask: install the package with its extra, `[cluster]`.") from None
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=CONNECT_S)
     except (OSError, TimeoutError, ValueError) as fault:
         raise InputError(f"No Dask scheduler answers at {address} ({type(fault).__name__}).") from None
     slots = max(1, sum(client.nthreads().values()))
