@@ -114,7 +114,9 @@ class Server:
 
     def _run(self, *command: str) -> None:
         prefix = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
-        run = subprocess.run([*prefix, *command], check=False, capture_output=True, cwd=self.home, timeout=60, text=True)
+        run = subprocess.run(
+            [*prefix, *command], check=False, capture_output=True, cwd=self.home, timeout=60, text=True
+        )
         if run.returncode:
             log = self.home / "log"
             raise RuntimeError(f"{command[0]}: {run.stderr} {log.read_text()[-2000:] if log.exists() else ''}")
@@ -225,6 +227,36 @@ def test_a_server_cut_in_mid_query_gives_bounded_attempts_and_one_sentence(serve
     assert time.monotonic() - begun < 25
     assert "hunter2" not in str(caught.value)
     assert caught.value.exit_code == 1
+
+
+# ---- Spark in local mode -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def spark(folder: Path) -> Iterator[Warehouse]:
+    """The clean tables of `folder` as views of a local Spark session."""
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed (extra `spark`)")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java 17 or later; no java found")
+    from pyspark.sql import SparkSession
+
+    assert int(pyspark.__version__.split(".")[0]) >= 4
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2")
+    session = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
+    crm = read(folder, today=TODAY)
+    try:
+        for table in crm.tables():
+            session.read.parquet(*map(str, crm.files(table))).createOrReplaceTempView(table)
+        yield Warehouse(lambda: ibis.pyspark.connect(session), "spark")
+    finally:
+        session.stop()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("as_of", [None, date(2024, 4, 10)])
+def test_spark_gives_the_panel_of_the_folder(folder: Path, spark: Warehouse, as_of: date | None):
+    same(from_warehouse(spark, as_of=as_of), panel.build(read(folder, today=TODAY), as_of=as_of))
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ COUNT, MEANINGFUL, MEANINGFUL_KNOWN, SENIOR, SENIOR_KNOWN = range(5)
 class Tally:
     """What was counted. Weeks are numbered from the Monday of 1969-12-29 on; reps by their place in the list given.
 
-    cells: (measure, kind, week) -> one int64 a rep, for the measures COUNT ... SENIOR_KNOWN. talk_s, talk_known,
+    cells: (measure, kind, week) -> one int32 a rep, for the measures COUNT ... SENIOR_KNOWN. talk_s, talk_known,
     accounts, accounts_known: week -> one number a rep.
     """
 
@@ -234,4 +234,4 @@ def _accumulate(cells: dict, key: object, values: np.ndarray) -> None:
     if key in cells:
         cells[key] += values
     else:
-        cells[key] = values.copy()
+        cells[key] = values.astype(np.int32 if values.dtype.kind == "i" else np.float64)
