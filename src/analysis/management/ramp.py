@@ -69,14 +69,14 @@ def rep_weeks(book: Book) -> pd.DataFrame:
 
 def _times(book: Book, new: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame:
     first = won_credit(book).groupby("rep_id")["closed_on"].min()
-    deal = new["rep_id"].map(first).astype("datetime64[us]")
+    deal = first.reindex(new["rep_id"]).set_axis(new.index)
     half = new["hired_on"].dt.year.astype(str) + " H" + ((new["hired_on"].dt.month > 6) + 1).astype(str)
     out = new[["rep_id", "team_id", "hired_on", "end"]].assign(cohort=half)
     watched = (new["end"] - new["hired_on"]).dt.days
     reached = deal.notna() & (deal <= new["end"])
     out["first_deal_days"] = (deal - new["hired_on"]).dt.days.where(reached, watched).clip(lower=0).astype(float)
     out["first_deal_end"] = np.where(reached, EVENT, OPEN)
-    pace = new["rep_id"].map(_pace_day(book, weeks)).astype("datetime64[us]")  # an empty map has no type
+    pace = _pace_day(book, weeks).reindex(new["rep_id"]).set_axis(new.index)
     at_pace = pace.notna() & (pace <= new["end"])
     out["pace_days"] = (pace - new["hired_on"]).dt.days.where(at_pace, watched).clip(lower=0).astype(float)
     out["pace_end"] = np.where(at_pace, EVENT, OPEN)
