@@ -24,7 +24,9 @@ def test_window_is_the_long_quarter_of_cycles_and_capped(panel, cycle_days, week
 
 
 def test_window_is_at_most_an_eighth_of_the_weeks(panel):
-    short = replace(panel, frame=panel.frame[panel.frame["week"] < panel.frame["week"].unique()[48]], cycle_days_p75=200.0)
+    short = replace(
+        panel, frame=panel.frame[panel.frame["week"] < panel.frame["week"].unique()[48]], cycle_days_p75=200.0
+    )
     assert window(short) == 48 // 8
 
 
