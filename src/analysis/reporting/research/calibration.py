@@ -1,0 +1,68 @@
+"""How this very grading behaves where the truth is known: on rotated copies of the data, and with planted effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import words
+from analysis.errors import AnalysisError
+from analysis.evidence.calibrate import Calibration, Desk, calibrate
+from analysis.evidence.estimate import check_vcov, fit_headline
+from analysis.evidence.sample import make_sample
+from analysis.models.inference import contrast
+from analysis.reporting.blocks import Note
+from analysis.reporting.research.book import Book
+
+
+def rotated_p_values(book: Book, copies: int) -> pd.DataFrame:
+    """p of every activity in copies whose activities are rotated in time, rep by rep: nothing is there to be found.
+
+    Columns: copy, activity, p_value. Flat between 0 and 1 where the errors are honest. Empty when nothing can be fitted.
+    """
+    desk = Desk(book.panel, book.plan, book.units, book.seed)
+    rows = []
+    for copy in range(copies):
+        sample = make_sample(desk.rotated(copy), book.plan, units=book.units)
+        try:
+            fit = fit_headline(sample)
+            vcov = check_vcov(fit)
+        except AnalysisError:
+            continue
+        for k, activity in enumerate(sample.activities):
+            rows.append((copy, activity, contrast(fit, sample.weights(k), vcov).p_value))
+    return pd.DataFrame(rows, columns=["copy", "activity", "p_value"])
+
+
+def calibration(book: Book, copies: int, planted: int) -> Calibration:
+    """False claims of the whole grading in so many rotated copies, and effects found of so many planted ones a size."""
+    return calibrate(book.panel, shifts=copies, planted=planted, seed=book.seed, jobs=1)
+
+
+def power_frame(found: Calibration) -> pd.DataFrame:
+    """share (of the outcome behind the planted effect), found, draws, rate, low, high (95 % Clopper-Pearson)."""
+    table = found.power.copy()
+    if table.empty:
+        return table.assign(rate=[], low=[], high=[])
+    low, high = exact_interval(table["found"].to_numpy(float), table["draws"].to_numpy(float))
+    return table.assign(rate=table["found"] / table["draws"], low=low, high=high)
+
+
+def exact_interval(count: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95 % interval of a share, (k,) counts of (k,) draws. Source: Clopper & Pearson (1934)."""
+    low = np.where(count == 0, 0.0, stats.beta.ppf(0.025, np.maximum(count, 1e-9), n - count + 1))
+    high = np.where(count == n, 1.0, stats.beta.ppf(0.975, count + 1, np.maximum(n - count, 1e-9)))
+    return low, high
+
+
+def calibration_reading(found: Calibration) -> Note:
+    """What the calibration measured, with what so few copies can and cannot tell."""
+    if found.refused:
+        return Note(f"Cannot be calibrated: {found.refused}", tone="warn")
+    low, high = exact_interval(np.array([float(found.company_claims)]), np.array([float(found.shifts)]))
+    return Note(
+        f"With nothing to be found, the grading claimed something for the company in {found.company_claims} of "
+        f"{found.shifts} rotated copies: a rate of {words.share(float(low[0]), decimals=0)} to "
+        f"{words.share(float(high[0]), decimals=0)}. More copies narrow it: `workbench calibrate` runs the full measurement."
+    )

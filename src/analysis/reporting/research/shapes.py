@@ -1,0 +1,52 @@
+"""Does one more still help? The fitted response of each activity, drawn and read."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis import words
+from analysis.evidence.shapes import shape_sentence, shapes
+from analysis.reporting.blocks import Note
+from analysis.reporting.research.book import Book, names
+
+
+def shape_curves(book: Book) -> pd.DataFrame:
+    """The response of the activities worth a closer look, and of every one that saturates.
+
+    Columns: activity, count (a period, kept up over the window), effect, low, high (log points against none),
+    turning_point (NaN where none is told), sentence. Empty when the company was refused.
+    """
+    columns = ["activity", "count", "effect", "low", "high", "turning_point", "sentence"]
+    if not book.answered:
+        return pd.DataFrame(columns=columns)
+    parts = []
+    for shape in shapes(book.company):
+        if shape.response is None or not (shape.saturates or shape.activity in book.shown):
+            continue
+        parts.append(
+            shape.response.curve.assign(
+                activity=shape.activity,
+                turning_point=shape.response.turning_point if shape.saturates else float("nan"),
+                sentence=shape_sentence(shape, book.panel.period),
+            )[columns]
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def shape_reading(book: Book) -> Note:
+    """Which activities stop helping, which answer straight, and for which no shape can be told."""
+    told = {str(kind): found for kind, found in book.details["shapes"].items()}
+    bent = [str(found["sentence"]) for found in told.values() if found["sentence"]]
+    by_shape = {
+        shape: [k for k, v in told.items() if v["shape"] == shape] for shape in ("straight", "none", "not told")
+    }
+    said = list(bent)
+    if by_shape["straight"]:
+        said.append(
+            f"{words.capital(names(by_shape['straight']))} answer straight: no turning point in what was ever done."
+        )
+    if by_shape["none"]:
+        said.append(f"No effect of any shape is established for {names(by_shape['none'])}.")
+    if by_shape["not told"]:
+        said.append(f"{words.capital(names(by_shape['not told']))} take too few different counts to show a shape.")
+    return Note(" ".join(said) or "No shape can be told on this data.")
