@@ -31,9 +31,9 @@ from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.shift import shift_activities
 from analysis.panel import Panel
 
-TEAM_EVERY = 4  # every fourth rotated copy also goes through the teams, which are many
+TEAM_EVERY = 10  # every tenth rotated copy also goes through the teams, which are many
 PLANTED_SHARES = (0.10, 0.20, 0.40)  # of the outcome, at the volume as it is
-PLANTED_DRAWS = 40
+PLANTED_DRAWS = 20
 
 Mapper = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
 
@@ -110,7 +110,7 @@ class Desk:
         return bool(letters & {"A", "B"}), "A" in letters, rows, claims
 
     def _company_letters(self, panel: Panel) -> set[str]:
-        if not may_claim(panel, self.plan, self.units):
+        if not (may_claim(panel, self.plan, self.units) and still_claims(panel, self.plan, self.units)):
             return set()
         return letters_of(assess(make_scope(panel, self.plan, units=self.units)))
 
@@ -167,6 +167,15 @@ def may_claim(panel: Panel, plan: Plan, units: Array) -> bool:
     """Whether the whole grading could claim anything: with a little room, as it uses wider errors than this test."""
     q = quick_q(panel, plan, units)
     return q is not None and bool((q <= 1.5 * plan.limits.claim_q).any())
+
+
+def still_claims(panel: Panel, plan: Plan, units: Array) -> bool:
+    """Whether the grading's own t tests (jackknife, more cautious of reps and teams) leave anything to claim."""
+    try:
+        result = assess_links(make_sample(panel, plan, units=units))
+    except AnalysisError:
+        return False
+    return not result.refused and bool((result.q_values <= 1.5 * plan.limits.claim_q).any())
 
 
 def letters_of(result: ScopeResult) -> set[str]:
