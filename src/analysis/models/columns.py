@@ -68,13 +68,15 @@ class Dense:
 class Lagged:
     """Lag terms of several activities, built when asked for: same columns as `design.lag_terms`.
 
-    cells, x (n, activities), basis (L, terms), lags (L,).
+    cells, x (n, activities), basis (L, terms), lags (L,); centre (units, activities): means to take off before numbers
+    are multiplied, zero where a value is unknown.
     """
 
     cells: Cells
     x: Floats
     basis: Floats
     lags: tuple[int, ...]
+    centre: Floats
 
     @property
     def n(self) -> int:
@@ -176,7 +178,10 @@ def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Co
     if basis.shape[0] != len(lags):
         raise ParameterError(f"the basis has {basis.shape[0]} rows for {len(lags)} lags")
     series = np.ascontiguousarray(np.asarray(x, np.float64).reshape(cells.n, -1))
-    return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags))
+    starts = np.flatnonzero(np.diff(cells.unit, prepend=-1))
+    counts = np.diff(np.append(starts, cells.n))
+    centre = np.nan_to_num(np.add.reduceat(series, starts, axis=0) / counts[:, None])
+    return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags), centre)
 
 
 def as_columns(x: NDArray[np.float64] | Columns) -> Columns:

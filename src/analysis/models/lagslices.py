@@ -9,7 +9,8 @@ differ by row break the shift.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -28,7 +29,6 @@ class Slices:
     rows: Codes
     first: int
     last: int
-    unit_means: Floats
 
     @property
     def count(self) -> int:
@@ -49,14 +49,7 @@ def as_slices(columns: Columns) -> Slices | None:
     first, last = source.lags[0], source.lags[-1]
     if len(source.lags) < 2 or source.lags != tuple(range(first, last + 1)):
         return None
-    return Slices(source, columns.rows, first, last, _unit_means(source))
-
-
-def _unit_means(source: Lagged) -> Floats:
-    """Means (all units, k), zero where a value is unknown; taken off first, so that nothing large cancels later."""
-    starts = np.flatnonzero(np.diff(source.cells.unit, prepend=-1))
-    sums = np.add.reduceat(source.x, starts, axis=0)
-    return np.nan_to_num(sums / np.diff(np.append(starts, source.n))[:, None])
+    return Slices(source, columns.rows, first, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +72,23 @@ class Piece:
         matrix.indptr = self.ahead[start : start + self.values.shape[0] + 1]
         return np.asarray(matrix @ self.values)
 
+    def seen_from(self, values: Floats, first: int, lags: int) -> Floats:
+        """What lies ahead of every position (m, L): values (rows in use,) at first, first + 1 ... later, else zero."""
+        aligned = np.zeros(self.values.shape[0] + 2 * self.pad)
+        aligned[self.pad + self.rows] = values
+        part = aligned[self.pad + first :][: self.values.shape[0] + lags - 1]
+        return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(part, lags))
+
 
 def pieces(slices: Slices, plan: Layout) -> Iterator[Piece]:
     """Blocks of whole units."""
     source, pad = slices.source, max(0, slices.last, -slices.first)
-    for place, units in blocks(plan, slices.activities):
+    for place, units in blocks(plan, slices.activities * 2):
         rows = slices.rows[place]
         low, high = int(rows[0]) - slices.last, int(rows[-1]) + 1 + max(0, -slices.first)
-        values = source.x[low:high] - slices.unit_means.take(source.cells.unit[low:high], axis=0)
-        np.nan_to_num(values, copy=False)
+        values = source.x[low:high] - source.centre.take(source.cells.unit[low:high], axis=0)
+        if not np.isfinite(values.sum()):
+            np.nan_to_num(values, copy=False)
         ahead = np.zeros(high - low + 1 + 2 * pad, np.int32)
         ahead[rows - low + 1 + pad] = 1
         yield Piece(values, rows - low, np.cumsum(ahead, dtype=np.int32), pad, place, units)
@@ -107,29 +108,26 @@ def moments(slices: Slices, plan: Layout, targets: Floats) -> Moments:
     """Everything the first pass of a least-squares fit needs; targets (n, t) sum to zero within each unit."""
     k, lags = slices.activities, slices.count
     means = np.empty((plan.units, k, lags))
-    sums = np.zeros((plan.effects, k, lags))
     cross = np.zeros((k, lags, targets.shape[1]))
     edge, ends = np.zeros((k, lags, k)), np.zeros((lags * k, lags * k))
     counts = np.diff(plan.starts).astype(np.float64)
+    by_effect = EffectSums(slices, plan, followers(slices, plan))
     for piece in pieces(slices, plan):
+        ending = _windows_at_ends(slices, piece)
         edge += _first_lag_with_all(slices, piece)
-        ends += _windows_at_ends(slices, piece)
-        inside = plan.cells.unit[piece.place] - plan.cells.unit[piece.place.start]
-        own = counts[piece.units, None]
-        ones = np.ones(piece.rows.size)
-        aligned = np.zeros((piece.values.shape[0] + 2 * piece.pad, targets.shape[1]))
-        aligned[piece.pad + piece.rows] = targets[piece.place]
-        for position in range(lags):
-            lag = slices.first + position
-            means[piece.units, :, position] = piece.lag_sums(lag, inside, ones, own.size) / own
-            sums[:, :, position] += piece.lag_sums(lag, plan.cells.effect[piece.place], ones, plan.effects)
-            cross[:, position] += piece.values.T @ aligned[piece.pad + lag :][: piece.values.shape[0]]
+        ends += ending.gained.T @ ending.gained - ending.lost.T @ ending.lost
+        means[piece.units] = _unit_sums(slices, piece, plan, ending)
+        by_effect.add(piece, ending)
+        for target in range(targets.shape[1]):
+            ahead = piece.seen_from(targets[piece.place, target], slices.first, lags)
+            cross[:, :, target] += piece.values.T @ ahead
+    means /= counts[:, None, None]
     gram = _unroll(edge, ends)
     flat = means.reshape(plan.units, -1)
     gram -= (flat * counts[:, None]).T @ flat
-    sums -= _sums_of_means(plan, means)
+    sums = by_effect.total() - _sums_of_means(plan, means)
     owner = slices.source.cells.unit[slices.rows[plan.starts[:-1]]]
-    return _in_terms(slices, means, slices.unit_means[owner], sums, gram, cross)
+    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, cross)
 
 
 def _first_lag_with_all(slices: Slices, piece: Piece) -> Floats:
@@ -148,17 +146,91 @@ def _first_lag_with_all(slices: Slices, piece: Piece) -> Floats:
     return total.reshape(k, lags, k)[:, ::-1]
 
 
-def _windows_at_ends(slices: Slices, piece: Piece) -> Floats:
-    """Products of windows just before runs of rows, less those of the runs' last rows: what a shift by one row changes."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What sums over rows gain and lose when every row moves one back: windows (runs, L * k) just before each run of
+    rows, and of each run's last row; starts, stops: positions of the first and last row of each run in the block."""
+
+    gained: Floats
+    lost: Floats
+    starts: Codes
+    stops: Codes
+
+
+def _windows_at_ends(slices: Slices, piece: Piece) -> Ending:
     breaks = np.flatnonzero(np.diff(piece.rows) != 1)
-    before = piece.rows[np.append(0, breaks + 1)] - 1
-    last = piece.rows[np.append(breaks, piece.rows.size - 1)]
-    # The longest lag is never shifted further, so its column before the first row need not exist.
+    starts, stops = np.append(0, breaks + 1), np.append(breaks, piece.rows.size - 1)
+    # The longest lag is never shifted further, so its value before the first row need not exist.
     lags = slices.first + np.arange(slices.count)
-    inner, outer = (
-        piece.values.take(np.maximum(rows[:, None] - lags, 0), axis=0).reshape(rows.size, -1) for rows in (before, last)
+    gained, lost = (
+        piece.values.take(np.maximum(rows[:, None] - lags, 0), axis=0).reshape(rows.size, -1)
+        for rows in (piece.rows[starts] - 1, piece.rows[stops])
     )
-    return inner.T @ inner - outer.T @ outer
+    return Ending(gained, lost, starts, stops)
+
+
+def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending) -> Floats:
+    """Sums (units of the block, k, L) of every lag: the first added up, the others by what each shift changes."""
+    inside = plan.cells.unit[piece.place] - piece.units.start
+    height = piece.units.stop - piece.units.start
+    sums = np.empty((height, slices.activities, slices.count))
+    sums[:, :, 0] = piece.lag_sums(slices.first, inside, np.ones(piece.rows.size), height)
+    change = tally(inside[ending.starts], np.ones(ending.starts.size), ending.gained - ending.lost, height)
+    steps = change.reshape(height, slices.count, slices.activities)[:, :-1]
+    sums[:, :, 1:] = sums[:, :, :1] + np.cumsum(steps, axis=1).transpose(0, 2, 1)
+    return sums
+
+
+def followers(slices: Slices, plan: Layout) -> Codes | None:
+    """The effect (E,) of the next row wherever two rows follow each other, -1 for none; None unless it is one to one."""
+    near = np.diff(slices.rows) == 1
+    here, then = plan.cells.effect[:-1][near], plan.cells.effect[1:][near]
+    following = np.full(plan.effects, -1)
+    following[here] = then
+    reached = following[following >= 0]
+    if (following[here] != then).any() or np.unique(reached).size < reached.size:
+        return None
+    return following
+
+
+@dataclass(slots=True)
+class EffectSums:
+    """Sums by effect of every lag, added up block by block.
+
+    With week effects the next lag's sums are this lag's, one week on, but for the ends of runs; otherwise (following
+    is None) every lag is added up.
+    """
+
+    slices: Slices
+    plan: Layout
+    following: Codes | None
+    sums: Floats = field(init=False)
+    gained: Floats = field(init=False)
+    lost: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = (self.plan.effects, self.slices.count, self.slices.activities)
+        self.sums, self.gained, self.lost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+
+    def add(self, piece: Piece, ending: Ending) -> None:
+        """Add a block."""
+        effect, effects = self.plan.cells.effect[piece.place], self.plan.effects
+        ones = np.ones(effect.size)
+        for position in range(self.slices.count if self.following is None else 1):
+            self.sums[:, position] += piece.lag_sums(self.slices.first + position, effect, ones, effects)
+        if self.following is not None:
+            ones = ones[: ending.starts.size]
+            self.gained += tally(effect[ending.starts], ones, ending.gained, effects).reshape(self.gained.shape)
+            self.lost += tally(effect[ending.stops], ones, ending.lost, effects).reshape(self.lost.shape)
+
+    def total(self) -> Floats:
+        """The sums (E, k, L)."""
+        if self.following is not None:
+            leads = np.flatnonzero(self.following >= 0)
+            for lag in range(1, self.slices.count):
+                self.sums[:, lag] = self.gained[:, lag - 1]
+                self.sums[self.following[leads], lag] += (self.sums[:, lag - 1] - self.lost[:, lag - 1])[leads]
+        return self.sums.transpose(0, 2, 1)
 
 
 def _unroll(edge: Floats, ends: Floats) -> Floats:
@@ -202,16 +274,13 @@ def residual_pass(slices: Slices, plan: Layout, left: Floats, coef: Floats) -> F
     k, basis, outcomes = slices.activities, slices.source.basis, coef.shape[1]
     kernel = np.einsum("lt,kte->kle", basis, coef.reshape(k, basis.shape[1], outcomes))
     raw = np.zeros((outcomes, plan.clusters, k, slices.count))
+    level = (slices.source.centre @ kernel.sum(axis=1))[slices.source.cells.unit[slices.rows[plan.starts[:-1]]]]
     for piece in pieces(slices, plan):
-        codes, rest = plan.cells.cluster[piece.place], left[piece.place]
-        low = int(slices.rows[piece.place.start]) - int(piece.rows[0])
-        own = slices.unit_means.take(slices.source.cells.unit[piece.rows + low], axis=0)
+        rest = left[piece.place]
+        rest -= level.take(plan.cells.unit[piece.place], axis=0)
         for outcome in range(outcomes):
-            rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome]) + own @ kernel[:, :, outcome].sum(axis=1)
-            raw[outcome] += tally(codes, rest[:, outcome], own, plan.clusters)[:, :, None]
-            for position in range(slices.count):
-                lag = slices.first + position
-                raw[outcome, :, :, position] += piece.lag_sums(lag, codes, rest[:, outcome], plan.clusters)
+            rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
+            raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
     return np.asarray(raw @ basis).reshape(outcomes, plan.clusters, -1)
 
 
@@ -223,3 +292,21 @@ def _fitted(slices: Slices, piece: Piece, kernel: Floats) -> Floats:
         start = pad + slices.first + position
         out[start : start + length] += line
     return out[piece.rows + pad]
+
+
+def _cluster_sums(slices: Slices, piece: Piece, plan: Layout, rest: Floats) -> Floats:
+    """Sums (G, k, L) of lags * rest by cluster; unit by unit where a unit lies in one cluster."""
+    codes, k, lags = plan.cells.cluster[piece.place], slices.activities, slices.count
+    if not plan.unit_nested:
+        each = [piece.lag_sums(slices.first + lag, codes, rest, plan.clusters) for lag in range(lags)]
+        centre = slices.source.centre.take(slices.source.cells.unit[slices.rows[piece.place]], axis=0)
+        return np.stack(each, axis=2) + tally(codes, rest, centre, plan.clusters)[:, :, None]
+    # The rest sums to zero within a unit, so what was taken off as its centre adds nothing.
+    ahead = piece.seen_from(rest, slices.first, lags)
+    firsts = plan.starts[piece.units] - piece.place.start
+    bounds = np.append(piece.rows[firsts] - slices.last, piece.values.shape[0]).tolist()
+    sums = np.empty((len(bounds) - 1, k, lags))
+    for unit, (start, stop) in enumerate(pairwise(bounds)):
+        np.matmul(piece.values[start:stop].T, ahead[start:stop], out=sums[unit])
+    joined = tally(codes[firsts], np.ones(firsts.size), sums.reshape(firsts.size, -1), plan.clusters)
+    return joined.reshape(plan.clusters, k, lags)
