@@ -110,6 +110,20 @@ def test_the_search_ranks_as_full_fits_do(family, controlled):
     assert loss(best.weights) <= min(grid.values()) * (1 + 2e-4)
 
 
+@pytest.mark.oracle
+@pytest.mark.parametrize("controlled", [True, False])
+def test_the_promised_gain_is_the_drop_of_the_deviance(controlled):
+    """Controls that share the activity's history must be taken out of it before its gain is counted."""
+    y, x, cells = draw_panel(7, weibull_weights(2.0, 3.0, WINDOW), lambda count: count, 0.05, n_units=12)
+    near_copy = lag_terms(cells, x[:, 0] + 0.7 * x[:, 1], lag_basis(WINDOW), range(1, WINDOW + 1))
+    controls = near_copy if controlled else np.random.default_rng(0).standard_normal((cells.n, 1))
+    best = fit_carryover(y, x[:, 0], cells, WINDOW, controls if controlled else None, carry="weibull")
+    column = lag_terms(cells, x[:, 0], best.weights[:, None], range(1, WINDOW + 1))
+    without = fit_ppml(np.where(np.isfinite(column[:, 0]), y, np.nan), controls, cells).objective
+    drop = without - fit_ppml(y, np.hstack([column, controls]), cells).objective
+    assert best.deviance_gain == pytest.approx(drop, rel=0.15, abs=0.7)
+
+
 def test_the_right_form_wins_out_of_sample():
     y, x, cells = draw_panel(4, weibull_weights(3.0, 4.0, WINDOW), peaked, 0.35)
     table = compare_out_of_sample(y, x[:, 0], cells, WINDOW, second_activity(x, cells)).set_index("form")
