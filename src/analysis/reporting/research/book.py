@@ -23,7 +23,7 @@ CLAIMS = ("A", "B")
 LEAST_P = 0.001
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Book:
     """A panel with its study, by the parameters of a notebook; max_lag in periods, None for the plan's own rule."""
 
@@ -31,6 +31,9 @@ class Book:
     max_lag: int | None = None
     activities: tuple[str, ...] = ()
     seed: int = 0
+
+    def __repr__(self) -> str:
+        return f"Book({len(self.panel.frame)} rows, {len(self.panel.activities)} activities, seed {self.seed})"
 
     @cached_property
     def study(self) -> Study:

@@ -22,7 +22,7 @@ def themed() -> AbstractContextManager[None]:
     """The theme's settings on paper of its own, so that a dark JupyterLab does not swallow the ink."""
     own = {"figure.facecolor": LIGHT["paper"], "axes.facecolor": LIGHT["paper"], "savefig.facecolor": LIGHT["paper"]}
     letters = {"text.color": LIGHT["ink"], "font.size": 9.5, "axes.titlesize": 9.5, "axes.titleweight": "normal"}
-    return rc_context({**matplotlib_style(), **own, **letters})  # type: ignore[arg-type]
+    return rc_context({**matplotlib_style(), **own, **letters})  # type: ignore[dict-item]
 
 
 class Picture(Figure):
