@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from analysis.models.sums import blocks, run_sums, tally
 COLLINEAR = 1e-10
 ABSORBED = 1e-14
 CANCELS = 1e-6
+LOSES_DIGITS = 1e-3
 FEW_ROWS_A_UNIT = 20
 
 
@@ -62,7 +64,18 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
 
 
 def _moments(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None) -> Moments:
-    """The first pass over the columns themselves."""
+    """The first pass over the columns themselves: as they are, and again less their unit means where those dwarf the
+    rest and a difference of sums would lose digits."""
+    first = _add_up(work, columns, targets, weight, centred=False)
+    raw = np.diag(first.gram).copy()
+    gram = first.gram - (first.means * work.unit_weight[:, None]).T @ first.means
+    if (np.diag(gram) < LOSES_DIGITS * raw).any():
+        return _add_up(work, columns, targets, weight, centred=True)
+    link = work.link if work.plan.by_unit else work.link.T
+    return replace(first, gram=gram, sums=first.sums - link.T @ first.means)
+
+
+def _add_up(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None, *, centred: bool) -> Moments:
     plan, width = work.plan, columns.width
     gram = np.zeros((width, width))
     cross = np.zeros((width, targets.shape[1]))
@@ -73,12 +86,12 @@ def _moments(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
         edges = plan.starts[units.start : units.stop + 1] - rows.start
         part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
         means[units] = run_sums(edges, part_weight, part) / work.unit_weight[units, None]
-        part = subtract(part, means[units], edges)
+        if centred:
+            part = subtract(part, means[units], edges)
         sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
         cross += part.T @ targets[rows]
-        if weight is not None:
-            part *= np.sqrt(part_weight)[:, None]
-        gram += part.T @ part
+        scaled = part if weight is None else part * np.sqrt(part_weight)[:, None]
+        gram += scaled.T @ scaled
     return Moments(means, sums, gram, cross)
 
 
@@ -92,11 +105,12 @@ def _of_what_is_left(plan: Layout, columns: Columns, within: Within, targets: Fl
 
 def subtract(part: Floats, values: Floats, edges: Codes) -> Floats:
     """Rows less the values (u, p) of their unit, in place where allowed; unit i from edges[i] to edges[i + 1]."""
-    if part.shape[0] < FEW_ROWS_A_UNIT * values.shape[0] or not part.flags.writeable:
+    if part.shape[0] < FEW_ROWS_A_UNIT * values.shape[0]:
         return part - np.repeat(values, np.diff(edges), axis=0)
-    for value, start, stop in zip(values, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        part[start:stop] -= value
-    return part
+    rest = part if part.flags.writeable else np.empty_like(part)
+    for value, (start, stop) in zip(values, pairwise(edges.tolist()), strict=True):
+        np.subtract(part[start:stop], value, out=rest[start:stop])
+    return rest
 
 
 def net_blocks(plan: Layout, columns: Columns, within: Within) -> Iterator[tuple[slice, Floats]]:
