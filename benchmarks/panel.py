@@ -121,7 +121,9 @@ def polars(folder: Path, engine: str = "in-memory"):
         (pl.col("status") == "done") & (pl.col("origin") == "human")
     )
     counts = [(pl.col("kind") == kind).sum().alias(kind) for kind in KINDS]
-    meaning = [((pl.col("kind") == kind) & pl.col("is_meaningful")).sum().alias(f"{kind}__meaningful") for kind in KINDS]
+    meaning = [
+        ((pl.col("kind") == kind) & pl.col("is_meaningful")).sum().alias(f"{kind}__meaningful") for kind in KINDS
+    ]
     acts = effort.group_by("rep_id", pl.col("occurred_on").dt.truncate("1w").alias("week")).agg(
         *counts, *meaning, pl.col("duration_s").sum().alias("talk_s"), pl.col("account_id").n_unique().alias("accounts")
     )
@@ -144,7 +146,7 @@ def pandas(folder: Path):
     rows = pd.read_parquet(folder / "activities", columns=names)
     rows = rows[(rows["status"] == "done") & (rows["origin"] == "human")]
     rows["week"] = pd.to_datetime(rows["occurred_on"])
-    rows["week"] -= pd.to_timedelta(rows["week"].dt.weekday, unit="D")
+    rows["week"] -= pd.to_timedelta(rows["week"].dt.day_of_week, unit="D")
     rows["kind"] = rows["kind"].astype("category")
     by = ["rep_id", "week"]
     counts = rows.groupby([*by, "kind"], observed=True).agg(n=("kind", "size"), m=("is_meaningful", "sum")).unstack()
@@ -152,7 +154,7 @@ def pandas(folder: Path):
     rest = rows.groupby(by).agg(talk_s=("duration_s", "sum"), accounts=("account_id", "nunique"))
     won = pd.read_parquet(folder / "opportunities.parquet").query("status == 'won'")
     won["week"] = pd.to_datetime(won["closed_on"])
-    won["week"] -= pd.to_timedelta(won["week"].dt.weekday, unit="D")
+    won["week"] -= pd.to_timedelta(won["week"].dt.day_of_week, unit="D")
     wins = won.groupby(by).agg(wins=("amount", "size"), revenue=("amount", "sum"))
     return counts.join(rest).join(wins, how="outer").reset_index()
 
@@ -163,20 +165,24 @@ def duckdb(folder: Path):
     counts = ", ".join(f"count(*) FILTER (kind = '{k}') AS {k}" for k in KINDS)
     meaning = ", ".join(f"count(*) FILTER (kind = '{k}' AND is_meaningful) AS {k}__meaningful" for k in KINDS)
     with engine.connect(config={"threads": 2}) as database:
-        return database.sql(
-            f"SELECT * FROM (SELECT rep_id, date_trunc('week', occurred_on) AS week, {counts}, {meaning}, "
-            "sum(duration_s)::DOUBLE AS talk_s, count(DISTINCT account_id) AS accounts "
-            f"FROM read_parquet('{folder}/activities/*.parquet') WHERE status = 'done' AND origin = 'human' GROUP BY ALL) "
-            "FULL JOIN (SELECT rep_id, date_trunc('week', closed_on) AS week, count(*) AS wins, sum(amount) AS revenue "
-            f"FROM read_parquet('{folder}/opportunities.parquet') WHERE status = 'won' GROUP BY ALL) USING (rep_id, week)"
-        ).to_arrow_table().to_pandas()
+        return (
+            database.sql(
+                f"SELECT * FROM (SELECT rep_id, date_trunc('week', occurred_on) AS week, {counts}, {meaning}, "
+                "sum(duration_s)::DOUBLE AS talk_s, count(DISTINCT account_id) AS accounts "
+                f"FROM read_parquet('{folder}/activities/*.parquet') WHERE status = 'done' AND origin = 'human' GROUP BY ALL) "
+                "FULL JOIN (SELECT rep_id, date_trunc('week', closed_on) AS week, count(*) AS wins, sum(amount) AS revenue "
+                f"FROM read_parquet('{folder}/opportunities.parquet') WHERE status = 'won' GROUP BY ALL) USING (rep_id, week)"
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
 
 
 ENGINES: dict[str, Callable] = {
     "ours": ours,
-    "ours, with the check": ours_with_check,
+    "ours-with-check": ours_with_check,
     "polars": polars,
-    "polars, streaming": polars_streaming,
+    "polars-streaming": polars_streaming,
     "duckdb": duckdb,
     "pandas": pandas,
 }
@@ -195,7 +201,7 @@ def measure(engine: str, folder: Path) -> dict[str, object]:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     frame["week"] = pd.to_datetime(frame["week"]).astype("datetime64[us]")
-    table = frame[["rep_id", "week", *SUMS]].fillna(0).astype({name: "float64" for name in SUMS})
+    table = frame[["rep_id", "week", *SUMS]].fillna(0).astype(dict.fromkeys(SUMS, "float64"))
     table = table[(table[list(SUMS)] != 0).any(axis=1)].sort_values(["rep_id", "week"], ignore_index=True)
     digest = hashlib.sha256(table.to_csv(index=False, float_format="%.6g").encode()).hexdigest()
     return {"seconds": wall, "cpu": cpu, "mb": peak, "rows": len(table), "digest": digest}
@@ -233,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--engines", default=",".join(e for e in ENGINES if "," not in e))
+    parser.add_argument("--engines", default=",".join(ENGINES), help="which, separated by commas")
     parser.add_argument("--engine", choices=ENGINES)
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
@@ -244,8 +250,8 @@ def main() -> None:
     try:
         generate(folder, chosen.rows)
         size = sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
-        print(f"{chosen.rows:,} activities, {chosen.rows // 25:,} opportunities, {size:,.0f} MB of parquet")
-        compare(folder, [e for e in ENGINES if e in chosen.engines.split(";")] or list(ENGINES), chosen.runs)
+        print(f"{chosen.rows:,} activities, {chosen.rows // 25:,} opportunities, {size:,.0f} MB of parquet", flush=True)
+        compare(folder, chosen.engines.split(","), chosen.runs)
     finally:
         shutil.rmtree(folder)
 
