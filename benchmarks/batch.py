@@ -5,7 +5,7 @@
     .venv/bin/python -m benchmarks.batch --many 1000         # also: 1,000 teams in one run, and again unchanged
 
 Simulates a company, studies it and cuts its packs once; every method then makes the same pages from the same packs
-with the same template and exporter. Each runs in a process of its own, in turns. Prints medians of wall and CPU
+with the same template and exporter (the two commands: nbconvert's own). Each runs in a process of its own, in turns. Prints medians of wall and CPU
 seconds a report (once its process is warm; getting warm is a line of its own) and their ratios to ours, memory
 (proportional set size) of one more worker, and whether memory stays flat. Nothing else isolates one team from another.
 """
@@ -98,8 +98,7 @@ def papermill_command(folder: Path) -> Callable[[], None]:
             out = folder / "command.ipynb"
             run([sys.executable, "-m", "papermill", str(path), str(out), "-p", "pack", str(home), "-k", "python3",
                  "--no-progress-bar"])  # fmt: skip
-            exporter = "analysis.reporting.page.PageExporter"
-            run([sys.executable, "-m", "nbconvert", "--to", exporter, str(out), "--output-dir", str(folder / "html")])
+            run([sys.executable, "-m", "nbconvert", "--to", "html", "--no-input", str(out)])
 
     return work
 

@@ -93,7 +93,9 @@ def test_no_artefact_holds_another_teams_rows(company: Any) -> None:
                 name for name in ids if name != row["name"] and name in text
             }
             assert not held, f"{path} holds rows of another team: {sorted(held)[:5]}"
-        assert row["name"] in "\n".join(texts_of(out / row["slug"] / "report.pdf"))
+        for name in ("report.html", "report.ipynb", "report.pdf"):  # the search would have seen them: it sees its own
+            text = "\n".join(texts_of(out / row["slug"] / name))
+            assert row["name"] in text and ids[row["name"]] & set(re.findall(r"\w+", text)), name
 
 
 def test_the_search_itself_finds_a_canary_wherever_it_hides(company: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from analysis.errors import DataError, InputError
 from analysis.evidence.findings import COLUMNS, tabulate
 from analysis.panel import Panel
 from analysis.reporting.cutting import Cutter
-from analysis.reporting.pack import TeamPack, pack_files, unpack, with_previous
+from analysis.reporting.pack import TeamPack, findings_csv, pack_files, unpack, with_previous
 from analysis.reporting.sources import DataFolder
 
 CANARY = "canary-7f3a"
@@ -35,7 +35,7 @@ def study(panel: Panel) -> Any:
         "data": panel.fingerprint,
         "plan": {"max_lag": 8},
         "scopes": scopes,
-        "refusals": {team: "thin" for team in panel.teams},
+        "refusals": dict.fromkeys(panel.teams, "thin"),
         "warnings": ["company: all well", *(f"{team}: {CANARY}" for team in panel.teams)],
         "logging_breaks": [{"activity": "call", "rep_ids": list(reps)}],
     }
@@ -155,6 +155,15 @@ def test_the_study_is_read_back_only_for_the_same_source(company: Path, tmp_path
     assert other_seed.key != first.key and other_seed.study_files(files.get) and len(made) == 2
     tampered = {**files, "findings.parquet": files["findings.parquet"] + b" "}
     assert DataFolder(company, study=counted).study_files(tampered.get) and len(made) == 3
+
+
+def test_text_that_a_spreadsheet_would_run_is_quoted(source: Any) -> None:
+    """In CSV only; numbers, parquet and the names of the columns stay what they are."""
+    pack = unpack(source.pack(next(iter(source.teams()))))
+    evil = pack.findings.assign(sentence="=cmd|' /C calc'!A0", reason="@SUM(1)", effect=-1.5)
+    text = findings_csv(evil).decode()
+    assert "'=cmd" in text and "'@SUM" in text and ",-1.5," in text and "'-1.5" not in text
+    assert text.splitlines()[0] == ",".join(COLUMNS)
 
 
 def test_a_report_is_compared_with_the_one_before_it(source: Any) -> None:

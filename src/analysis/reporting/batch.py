@@ -22,7 +22,7 @@ from typing import Any
 
 from analysis.errors import AnalysisError, InputError
 from analysis.reporting import manifest as records
-from analysis.reporting.jobs import FORMATS, Limits, Rendered
+from analysis.reporting.jobs import FORMATS, TABLES, Limits, Rendered
 from analysis.reporting.manifest import TeamResult
 from analysis.reporting.plan import Plan, Task, TaskMaker
 from analysis.reporting.progress import Progress
@@ -74,6 +74,7 @@ def run_batch(
     """Render the reports of a data folder's teams into `out`.
 
     data, out: folders, or URLs that fsspec knows. teams: ids (None = all). jobs: reports at once (None = one a core).
+    formats: of html, pdf, xlsx (the findings as tables); the notebook always comes.
     scheduler: a Dask address, a concurrent.futures executor or a renderer. resume: skip teams whose report is up to date.
     parameters: values for the template's parameters cell. limits: of one report. wait_s: how long to wait for another
     batch in the same folder. source: teams from elsewhere than a data folder. plain: plain processes instead of warm
@@ -218,12 +219,11 @@ def _chosen(names: Mapping[str, str], teams: Sequence[str] | None) -> list[str]:
 
 
 def _formats(formats: Sequence[str]) -> tuple[str, ...]:
-    unknown = sorted(set(formats) - set(FORMATS))
+    known = (*FORMATS, TABLES)
+    unknown = sorted(set(formats) - set(known))
     if unknown:
-        raise InputError(
-            f"There is no format {unknown[0]!r}; there is {', '.join(FORMATS)} (the notebook always comes)."
-        )
-    return tuple(name for name in FORMATS if name in formats)
+        raise InputError(f"There is no format {unknown[0]!r}; there is {', '.join(known)} (the notebook always comes).")
+    return tuple(name for name in known if name in formats)
 
 
 def _cores() -> int:

@@ -15,6 +15,7 @@ from signal import Signals
 NOTEBOOK = "report.ipynb"
 SUMMARY = "summary.json"
 FORMATS = ("html", "pdf")
+TABLES = "xlsx"  # on request: the findings as a workbook, beside CSV and parquet with units in their headings
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,9 @@ def verdict(folder: Path, job: ReportJob, ended: Ended) -> Rendered:
 
 
 def _files(out: Path) -> dict[str, bytes]:
-    published = [path for path in sorted(out.iterdir()) if path.name.startswith("report.") or path.name == SUMMARY]
-    return {path.name: path.read_bytes() for path in published}
+    names = [path.name for path in sorted(out.iterdir())]
+    published = [name for name in names if name == SUMMARY or name.startswith(("report.", "findings-table."))]
+    return {name: (out / name).read_bytes() for name in published}
 
 
 def _failure(folder: Path, job: ReportJob, ended: Ended) -> Failure | None:

@@ -23,7 +23,7 @@ from analysis.reporting.jobs import Ended, Rendered, ReportJob, lay_out, verdict
 from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.sandbox import clean_environment
 
-START = "import sys; sys.path.append(sys.argv.pop()); from analysis.reporting.kernels import main; main()"
+START = "import sys; sys.path.insert(0, sys.argv.pop()); from analysis.reporting.kernels import main; main()"
 
 
 class PlainPool:

@@ -64,7 +64,7 @@ def pack_files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
     facts: dict[str, Any] = {"version": PACK_VERSION} | {name: getattr(pack, name) for name in FACTS}
     facts["panel"] = {name: _plain(getattr(pack.panel, name)) for name in PANEL_FACTS}
     files = {"pack.json": json.dumps(facts, sort_keys=True, ensure_ascii=False, default=_plain).encode()}
-    files["panel.parquet"] = parquet(pack.panel.frame)
+    files |= {"panel.parquet": parquet(pack.panel.frame), "findings.csv": findings_csv(pack.findings)}
     for name in ("findings", "capabilities"):
         if (frame := getattr(pack, name)) is not None:
             files[f"{name}.parquet"] = parquet(frame)
@@ -125,6 +125,14 @@ def parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     return buffer.getvalue()
+
+
+def findings_csv(findings: pd.DataFrame) -> bytes:
+    """findings.csv: the table's own headings, unrounded numbers; text that a spreadsheet would run is quoted."""
+    from analysis.words import spreadsheet_text
+
+    texts = {name: findings[name].map(spreadsheet_text) for name in findings.columns if findings[name].dtype == "str"}
+    return findings.assign(**texts).to_csv(index=False, lineterminator="\n").encode()
 
 
 def _frame(files: Mapping[str, bytes], name: str) -> Any:

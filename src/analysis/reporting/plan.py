@@ -31,7 +31,7 @@ from analysis.reporting.sources import Source
 from analysis.reporting.template import Template, code_digest
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-KEPT_BESIDE = ("findings.parquet", "previous.parquet")
+KEPT_BESIDE = ("findings.csv", "findings.parquet", "previous.parquet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from analysis.reporting.sandbox import clean_environment
 GRACE_S = 15.0  # how long past a job's own limit the warm process may keep silent about it
 WARM_UP_S = 180.0
 NO_LIMIT_S = 1e6  # as long as the system's own timers allow
-START = "import sys; sys.path.append(sys.argv.pop()); from analysis.reporting.zygote import main; main()"
+START = "import sys; sys.path.insert(0, sys.argv.pop()); from analysis.reporting.zygote import main; main()"
 
 
 def can_fork() -> bool:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from analysis.errors import InputError
 from analysis.reporting.jobs import Failure, Rendered, ReportJob
 
-
 CONNECT_S = 20
 
 

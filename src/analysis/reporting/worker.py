@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.reporting import warm
+from analysis.reporting.jobs import TABLES
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -37,7 +38,7 @@ def run(folder: Path, *, engine: str = "workbench") -> int:
     failure = None
     try:
         notebook = _execute(folder, job, engine)
-        _write(folder / "out", notebook, tuple(job["formats"]))
+        _write(folder, notebook, tuple(job["formats"]))
     except MemoryError as fault:
         failure = {"kind": "memory", "reason": type(fault).__name__}
     except Exception as fault:
@@ -96,16 +97,29 @@ def _execute(folder: Path, job: dict[str, Any], engine: str) -> NotebookNode:
     )
 
 
-def _write(out: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
+def _write(folder: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
     import nbformat
 
-    notebook = tidy(notebook)
+    notebook, out = tidy(notebook), folder / "out"
     (out / "report.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
     summary = warm.summary(notebook)
     if summary is not None:
         (out / "summary.json").write_bytes(summary)
     for name in formats:
-        (out / f"report.{name}").write_bytes(warm.exporter(name)(notebook))
+        if name == TABLES:
+            _write_tables(folder)
+        else:
+            (out / f"report.{name}").write_bytes(warm.exporter(name)(notebook))
+
+
+def _write_tables(folder: Path) -> None:
+    from analysis.reporting import exports
+    from analysis.reporting.pack import load_pack
+
+    pack = load_pack(folder / "pack")
+    fields = {"findings": exports.findings_fields(pack.currency, pack.panel.period)}
+    for name, content in exports.tables({"findings": pack.findings}, fields, name="report").items():
+        (folder / "out" / name).write_bytes(content)
 
 
 def _kind(fault: Exception) -> str:
