@@ -6,7 +6,7 @@ names the missing table and column: what is unknown is never shown as zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -52,7 +52,7 @@ class Rules:
 class Crm(Protocol):
     """What `book_from` needs of analysis.crm's data folder."""
 
-    def tables(self) -> list[str]: ...
+    def tables(self) -> Sequence[str]: ...
 
     def frame(self, name: str, team_id: str | None = None) -> pd.DataFrame: ...
 

@@ -243,7 +243,7 @@ def _sentence(book: Book, goal: Goal, as_is: float, levers: pd.DataFrame) -> str
     first = levers.iloc[0]
     text = f"{book.currency} {goal.missing:,.0f} are missing to the quota with {goal.weeks_left:.0f} weeks left. "
     text += f"At the present pace the chance is {100 * as_is:.0f} %."
-    if first["per_week_70"] == first["per_week_70"]:
+    if as_is < 0.7 and first["per_week_70"] == first["per_week_70"]:
         text += f" {first['per_week_70']:.1f} new opportunities a week would make it 70 %"
         text += f"; the product of averages says {first['naive_per_week']:.1f}"
         chance = first["naive_chance"]
