@@ -50,8 +50,9 @@ def test_many_levels_take_the_reduced_system(monkeypatch):
 
     sample = ragged(seed=22, units=16, teams=5, effects="team_week", moves=0.1)
     fit = fit_ols(sample.y, sample.x, sample.cells)
+    monkeypatch.setattr(jackknife, "WORTH_REDUCING", 0.0)
     whole = leave_out(fit)
-    monkeypatch.setattr(jackknife, "SMALL_SYSTEM", 0)
+    monkeypatch.setattr(jackknife, "WORTH_REDUCING", 1.0)
     np.testing.assert_allclose(leave_out(fit), whole, atol=1e-9)
 
 

@@ -20,7 +20,7 @@ from analysis.models.sums import tally
 
 RANK_TOLERANCE = 1e-10
 SURELY_DEFINITE = 1e-4
-SMALL_SYSTEM = 300
+WORTH_REDUCING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
     values = np.column_stack([weighted, residual, weight])
     gone, gone_at = np.unique(sides.gone[rows], return_inverse=True)
     links = to_array(sides.link[gone])
-    levels = np.arange(links.shape[1])
-    if levels.size > SMALL_SYSTEM:
-        levels = np.flatnonzero(links.any(axis=0))
-        links = links[:, levels]
+    levels = np.flatnonzero(links.any(axis=0))
+    if levels.size > WORTH_REDUCING * links.shape[1]:
+        levels = np.arange(links.shape[1])
+    links = links[:, levels]
     place = np.searchsorted(levels, sides.kept[rows])
     by_gone = _sums(gone_at, values, gone.size)
     by_kept = _sums(place, values, levels.size)
