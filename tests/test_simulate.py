@@ -118,6 +118,8 @@ def test_an_independent_regression_recovers_each_planted_effect() -> None:
     regressors |= {kind: panel.groupby("rep_id")[kind].shift(2) for kind in ("call", "email")}
     fit = poisson(panel, regressors)
     assert len(matter) == 3
+    lags = {kind: truth["activities"][kind]["mean_lag_weeks"] for kind in matter}
+    assert lags == pytest.approx({"meeting": 4.0, "demo": 7 / 3, "visit": 5.0})
     for kind in matter:
         planted = truth["activities"][kind]["log_effect"]
         assert abs(fit.loc[kind, "estimate"] - planted) < 3 * fit.loc[kind, "std_error"], kind
