@@ -152,11 +152,13 @@ def ramp_curve(desk: Desk, found: Ramp | Note) -> Picture | Note:
         label=[f"weeks {int(a)} to {int(b)}" for a, b in found.curve.iloc[:-1][["from_week", "to_week"]].to_numpy()]
     )
     known = rows.dropna(subset=["share"])
-    there = known[known["conf_high"] >= 1]
-    since = f"by week {int(there['from_week'].iloc[0])}" if len(there) else "later than the curve shows"
+    below = known[known["conf_high"] < 1]
+    title = "No stretch of the first year is clearly below full strength"
+    if len(below):
+        title = f"New reps are clearly below full strength until week {int(below['to_week'].max())}"
     return whiskers(
         rows, "label", "share", ("conf_low", "conf_high"), share=True, line=1.0, other=("naive_share", "those still here against tenured reps"),
-        title=f"New reps may be at full strength {since}", axis="wins as a share of the same rep's level after a year",
+        title=title, axis="wins as a share of the same rep's level after a year",
     )  # fmt: skip
 
 
