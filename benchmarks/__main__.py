@@ -1,0 +1,35 @@
+"""Every benchmark in turn, into docs/performance.md's measured part: `make bench` (about half an hour on two quiet cores)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+START = "<!-- measured by make bench -->"
+ROOMS = {
+    "The panel engine": ["benchmarks.engine", "--rounds", "3"],
+    "Lag scan and forecasts": ["benchmarks.series"],
+    "The panel from events, ten million activities": ["benchmarks.panel", "--rows", "10000000"],
+    "Reports for many teams": ["benchmarks.batch", "--teams", "6", "--rounds", "2"],
+}
+
+
+def main() -> None:
+    """Run all, or those named on the command line, and write what they print."""
+    wanted = sys.argv[1:]
+    parts = []
+    for title, command in ROOMS.items():
+        if wanted and command[0].split(".")[1] not in wanted:
+            continue
+        print(f"{title} ...", flush=True)
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+        said = done.stdout.strip() if done.returncode == 0 else f"failed: {done.stderr.strip().splitlines()[-1:]}"
+        call = " ".join(command)
+        parts.append(f"### {title}\n\n`python -m {call}`\n\n```\n{said}\n```\n")
+    head = PAGE.read_text(encoding="utf-8").split(START)[0]
+    PAGE.write_text(head + START + "\n\n" + "\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
