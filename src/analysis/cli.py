@@ -42,6 +42,8 @@ class World(StrEnum):
     saturation = "saturation"
     logging_break = "logging_break"
     heterogeneous = "heterogeneous"
+    small = "small"
+    null_management = "null_management"
 
 
 class Shape(StrEnum):
@@ -97,8 +99,9 @@ def simulate(
     """Write a simulated company with a stated truth beside it (truth.json)."""
     from analysis.crm.simulate import simulate as run
 
-    run(out, world.value, seed=seed, teams=teams, reps_per_team=reps_per_team, weeks=weeks, shape=shape.value)
-    say(f"{out}: {world.value} company, {teams} teams x {reps_per_team} reps x {weeks} weeks, with its truth.json")
+    truth = run(out, world.value, seed=seed, teams=teams, reps_per_team=reps_per_team, weeks=weeks, shape=shape.value)
+    size = f"{truth['teams']} teams, {truth['reps']} reps, {truth['weeks']} weeks"
+    say(f"{out}: {world.value} company, {size}, with its truth.json")
 
 
 @app.command("import")
