@@ -154,11 +154,12 @@ def test_one_report_fails_and_the_others_are_made(
 
 def test_no_process_outlives_its_report(tmp_path: Path, pool: WarmPool) -> None:
     """A cell leaves a process behind, even in a session of its own; it goes with the report, finished or stopped."""
-    leave = "import subprocess\nsubprocess.Popen(['sleep', '987.5'], start_new_session=True)"
+    marker = f"{9_000_000 + os.getpid()}.5"  # seconds nobody else sleeps
+    leave = f"import subprocess\nsubprocess.Popen(['sleep', '{marker}'], start_new_session=True)"
     assert run(tmp_path, Teams({"a": 1}), pool, READ, leave, SHOW).exit_code == 0
     stuck = run(tmp_path, Teams({"a": 2}), pool, READ, leave, "while True: pass", limits=Limits(seconds=1.5))
     assert stuck.exit_code == 1
-    wait_for(lambda: not living("987.5"), 10)
+    wait_for(lambda: not living(marker), 10)
 
 
 def test_a_report_killed_from_outside_is_tried_again(tmp_path: Path, pool: WarmPool) -> None:

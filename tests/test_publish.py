@@ -48,22 +48,23 @@ def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
     """While a report is replaced over and over, whoever opens the folder finds one version, all of it."""
     store = LocalStore(tmp_path / "out")
     store.prepare()
-    store.publish("north", report("0"))
+    pages = [dict.fromkeys(("report.html", "report.pdf"), bytes([65 + n]) * 1_000_000) for n in range(20)]
+    store.publish("north", pages[0])
     if not publish._swap(store.folder / "north", store.folder / "north"):
         pytest.skip("this file system cannot exchange folders")
-    seen: list[set[str]] = []
+    seen: list[set[bytes]] = []
     done = threading.Event()
 
     def look() -> None:
         while not done.is_set():
             handle = os.open(store.folder / "north", os.O_RDONLY)  # as a reader who stays in the folder
             try:
-                texts = set()
+                contents = set()
                 for name in ("report.html", "report.pdf"):
                     file = os.open(name, os.O_RDONLY, dir_fd=handle)
-                    texts.add(os.read(file, 100).decode().split()[1])
+                    contents.add(os.read(file, 2_000_000))
                     os.close(file)
-                seen.append(texts)
+                seen.append(contents)
             except FileNotFoundError:
                 continue  # the folder opened was the old one and is being removed; look again
             finally:
@@ -71,11 +72,12 @@ def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    for version in range(60):
-        store.publish("north", report(str(version)))
+    for page in pages * 3:
+        store.publish("north", page)
     done.set()
     watcher.join()
-    assert len(seen) > 20 and all(len(texts) == 1 for texts in seen)
+    assert len(seen) > 20
+    assert all(len(contents) == 1 and len(next(iter(contents))) == 1_000_000 for contents in seen)
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EFBIG, errno.EIO])
