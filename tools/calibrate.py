@@ -187,9 +187,7 @@ def page(rows: pd.DataFrame, draws: int) -> str:
 def main() -> None:
     """Run the draws and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--draws", type=int, default=100, help="draws a world"
-    )
+    parser.add_argument("--draws", type=int, default=100, help="draws a world")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
     chosen = parser.parse_args()

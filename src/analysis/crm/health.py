@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.crm import sql
@@ -32,9 +33,10 @@ BULK_TIMES_USUAL = 10
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the health tables say together: a sentence each, worst first. good: nothing that forbids a conclusion."""
+    """What the health tables say together: a sentence each. good: nothing was found that forbids a conclusion."""
 
     good: bool
+    headline: str
     sentences: tuple[str, ...]
 
 
@@ -78,6 +80,20 @@ def coverage(crm: Crm) -> pd.DataFrame:
     filled["share"] = (filled["weeks_recorded"] / filled["weeks"].where(filled["weeks"] > 0)).fillna(0.0)
     order = ["rep_id", "team_id", "first_week", "last_week", "weeks", "weeks_recorded", "share", "activities"]
     return filled[order].sort_values(["share", "rep_id"], ignore_index=True)
+
+
+def weekly_share(crm: Crm) -> pd.DataFrame:
+    """Share of a team's present reps who recorded something, by week: index week, one column a team (0..1, null when nobody is there)."""
+    logged = weekly(crm).merge(crm.frame("reps")[["rep_id", "team_id"]], on="rep_id")
+    present = coverage(crm).dropna(subset=["first_week"])
+    weeks = pd.date_range(logged["week"].min(), logged["week"].max(), freq="7D", unit="us", name="week")
+    counts = logged.groupby(["week", "team_id"])["rep_id"].nunique().unstack().reindex(weeks)
+    for team, reps in present.groupby("team_id"):
+        there = np.zeros(len(weeks), dtype=int)
+        for first, n in zip(pd.to_datetime(reps["first_week"]), reps["weeks"].astype(int), strict=True):
+            there += ((weeks >= first) & (weeks < first + pd.Timedelta(weeks=int(n)))).astype(int)
+        counts[team] = (counts[team].fillna(0) / pd.Series(there, index=weeks).where(lambda n: n > 0)).clip(upper=1)
+    return counts
 
 
 def weekly(crm: Crm) -> pd.DataFrame:
@@ -243,7 +259,19 @@ def verdict(crm: Crm) -> Verdict:
         sentences.append(f"{int(bulk['activities'].sum()):,} records lie on {len(bulk)} days of sudden bulk entry.")
     off = disabled_metrics(crm.folder)
     sentences += [f"{metric.capitalize()} is switched off: {why}" for metric, why in sorted(off.items())]
-    return Verdict(not sentences, tuple(sentences))
+    return Verdict(not sentences, headline(crm, table, len(sentences)), tuple(sentences))
+
+
+def headline(crm: Crm, covered: pd.DataFrame, problems: int) -> str:
+    """The answer in one or two sentences."""
+    kept = int(crm.counts["kept"].sum())
+    read = int(crm.counts["read"].sum())
+    share = covered["weeks_recorded"].sum() / max(int(covered["weeks"].sum()), 1)
+    first = f"{kept:,} of {read:,} rows can be used; reps recorded something in {share:.0%} of their weeks."
+    if problems == 0:
+        return f"{first} Nothing was found that stands in the way of a study."
+    word = "One thing" if problems == 1 else f"{problems} things"
+    return f"{first} {word} to know before any number is believed."
 
 
 def query(crm: Crm, text: str) -> pd.DataFrame:

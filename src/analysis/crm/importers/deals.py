@@ -185,7 +185,7 @@ def finish(job: Job) -> None:
         "w_opportunities",
         f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, _d, id_key AS opportunity_id, {rep} AS rep_id, "
         f"account_key AS account_id, created_on, stage_name AS stage, status, closed_on, money AS amount, list_money AS list_amount, units_number AS units, "
-        f"margin_money AS margin, CASE WHEN probability::DOUBLE BETWEEN 0 AND 1 THEN probability::DOUBLE END AS probability, lead_key AS lead_id, "
+        f"margin_money AS margin, CASE WHEN probability::DOUBLE BETWEEN 0 AND 1 THEN probability::DOUBLE END AS probability, lead_key::VARCHAR AS lead_id, "
         f"{source} AS source, partner_key AS partner_id, CAST(invoiced_utc AS DATE) AS invoiced_on, CAST(paid_utc AS DATE) AS paid_on, "
         "owner_rep, owner_known, recorded, created_utc, assigned_utc, team_id FROM o6",
         like="o6",
