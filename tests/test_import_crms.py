@@ -32,12 +32,20 @@ def test_the_published_landings_import_with_the_documented_configuration(tmp_pat
     files = sorted(p for p in source.iterdir() if p.suffix in (".csv", ".jsonl"))
     damaged = [n["file"] for n in report.not_read if n["rows"] is None]
     assert len(damaged) <= 4 and counted >= rows
-    assert {f["file"].split("#")[0] for o in report.objects for f in o["files"]} | {n["file"] for n in report.not_read} == {p.name for p in files}
+    assert {f["file"].split("#")[0] for o in report.objects for f in o["files"]} | {
+        n["file"] for n in report.not_read
+    } == {p.name for p in files}
 
 
 def test_hubspot_owner_and_user_ids_deals_stages_and_associations(tmp_path):
     source = tmp_path / "src"
-    write_csv(source / "owners.csv", [{"id": "11", "userId": "901", "email": "a@corp.example"}, {"id": "12", "userId": "902", "email": "b@corp.example", "archived": "true"}])
+    write_csv(
+        source / "owners.csv",
+        [
+            {"id": "11", "userId": "901", "email": "a@corp.example"},
+            {"id": "12", "userId": "902", "email": "b@corp.example", "archived": "true"},
+        ],
+    )
     write_csv(source / "engagements_calls.csv", [
         {"id": "1", "properties_hs_timestamp": "1772445600000", "properties_hs_createdate": "2026-03-02T10:05:00Z", "properties_hubspot_owner_id": "11.0",
          "properties_hs_call_duration": "360000", "properties_hs_call_disposition": "f240bbac-87c9-4f6e-bf70-924b57d47db7", "properties_hs_call_direction": "OUTBOUND"},
@@ -49,10 +57,16 @@ def test_hubspot_owner_and_user_ids_deals_stages_and_associations(tmp_path):
          "properties_hubspot_owner_id": "11", "properties_hs_meeting_outcome": outcome}
         for n, outcome in enumerate(["COMPLETED", "NO_SHOW", "CANCELED", "RESCHEDULED"])
     ])  # fmt: skip
-    write_csv(source / "engagement_deal.csv", [{"engagement_id": "1", "deal_id": "70"}, {"engagement_id": "1", "deal_id": "71"}])
+    write_csv(
+        source / "engagement_deal.csv",
+        [{"engagement_id": "1", "deal_id": "70"}, {"engagement_id": "1", "deal_id": "71"}],
+    )
     write_csv(source / "deals.csv", [{"id": "70", "properties_amount": "5000", "properties_createdate": "2026-01-02T00:00:00Z", "properties_dealstage": "55",
                                       "properties_closedate": "2026-04-30T00:00:00Z", "properties_hubspot_owner_id": "11", "properties_pipeline": "default"}])  # fmt: skip
-    write_csv(source / "deal_pipeline_stage.csv", [{"stage_id": "55", "label": "Closed won"}, {"stage_id": "54", "label": "Appointment Scheduled"}])
+    write_csv(
+        source / "deal_pipeline_stage.csv",
+        [{"stage_id": "55", "label": "Closed won"}, {"stage_id": "54", "label": "Appointment Scheduled"}],
+    )
     write_csv(source / "deal_stage.csv", [
         {"deal_id": "70", "value": "54", "date_entered": "2026-01-02 09:00:00", "_fivetran_active": "false", "_fivetran_end": "2026-04-02 09:00:00"},
         {"deal_id": "70", "value": "55", "date_entered": "2026-04-02 22:30:00", "_fivetran_active": "true", "_fivetran_end": "2050-01-01 00:00:00"},
@@ -61,7 +75,11 @@ def test_hubspot_owner_and_user_ids_deals_stages_and_associations(tmp_path):
     report = run(source, text=HUBSPOT, crm="hubspot")
     acts = run.table("activities").set_index("activity_id")
     assert acts.loc["hs:1", "duration_s"] == 360 if "duration_s" in acts else report.disabled["talk time"]
-    assert acts.loc["hs:1", "outcome"] == "connected" and acts.loc["hs:1", "direction"] == "out" and acts.loc["hs:1", "opportunity_id"] == "70"
+    assert (
+        acts.loc["hs:1", "outcome"] == "connected"
+        and acts.loc["hs:1", "direction"] == "out"
+        and acts.loc["hs:1", "opportunity_id"] == "70"
+    )
     assert acts.loc["hs:2", "outcome"] == "busy" and acts.loc["hs:2", "origin"] == "sequence"
     assert list(acts.loc[["hs:10", "hs:11", "hs:12", "hs:13"], "status"]) == ["done", "done", "cancelled", "cancelled"]
     assert list(acts.loc[["hs:10", "hs:11"], "outcome"]) == ["held", "no_show"]
@@ -73,7 +91,15 @@ def test_hubspot_owner_and_user_ids_deals_stages_and_associations(tmp_path):
 
 def test_pipedrive_ticks_done_late_and_says_utc_without_saying_it(tmp_path):
     source = tmp_path / "src"
-    row = {"user_id": "7", "type": "call", "done": "true", "due_date": "2026-03-02", "due_time": "09:30", "duration": "01:00", "add_time": "2026-03-01 08:00:00"}
+    row = {
+        "user_id": "7",
+        "type": "call",
+        "done": "true",
+        "due_date": "2026-03-02",
+        "due_time": "09:30",
+        "duration": "01:00",
+        "add_time": "2026-03-01 08:00:00",
+    }
     write_csv(source / "activities.csv", [
         {"id": "1", **row, "marked_as_done_time": "2026-03-02 23:45:00"}, {"id": "2", **row, "marked_as_done_time": "2027-01-05 10:00:00"},
         {"id": "3", **row, "done": "false", "marked_as_done_time": ""}, {"id": "4", **row, "active_flag": "false"},
@@ -83,14 +109,25 @@ def test_pipedrive_ticks_done_late_and_says_utc_without_saying_it(tmp_path):
         {"id": "1", **deal, "status": "won", "won_time": "2026-05-01 10:00:00", "first_won_time": "2026-04-01 10:00:00"},
         {"id": "2", **deal, "status": "lost", "lost_time": "2026-04-02 10:00:00"}, {"id": "3", **deal, "status": "open"}, {"id": "4", **deal, "status": "deleted"},
     ])  # fmt: skip
-    write_csv(source / "users.csv", [{"id": "7", "name": "Pat", "email": "p@corp.example", "timezone_name": "America/New_York"}])
+    write_csv(
+        source / "users.csv",
+        [{"id": "7", "name": "Pat", "email": "p@corp.example", "timezone_name": "America/New_York"}],
+    )
     text = HEAD.format(crm="pipedrive") + '"3" = { as = "proposal" }\n' + RULE.format(kind="call", name="activities")
     run = Importer(tmp_path)
     report = run(source, text=text, crm="pipedrive")
     acts = run.table("activities").set_index("activity_id")
-    assert str(acts.loc["pd:1", "occurred_on"])[:10] == "2026-03-02" and str(acts.loc["pd:1", "occurred_at"])[:16] == "2026-03-02 23:45"
-    assert str(acts.loc["pd:2", "occurred_on"])[:10] == "2026-03-02" and str(acts.loc["pd:2", "logged_at"])[:10] == "2027-01-05"
-    assert acts.loc["pd:3", "status"] == "planned" and "duration_s" not in acts and report.rows("deleted", "dropped") == 2
+    assert (
+        str(acts.loc["pd:1", "occurred_on"])[:10] == "2026-03-02"
+        and str(acts.loc["pd:1", "occurred_at"])[:16] == "2026-03-02 23:45"
+    )
+    assert (
+        str(acts.loc["pd:2", "occurred_on"])[:10] == "2026-03-02"
+        and str(acts.loc["pd:2", "logged_at"])[:10] == "2027-01-05"
+    )
+    assert (
+        acts.loc["pd:3", "status"] == "planned" and "duration_s" not in acts and report.rows("deleted", "dropped") == 2
+    )
     won = run.table("opportunities").set_index("opportunity_id")
     assert list(won["status"]) == ["won", "lost", "open"] and list(won["stage"]) == ["won", "lost", "proposal"]
     assert str(won.loc["1", "closed_on"])[:10] == "2026-04-01"
@@ -98,7 +135,10 @@ def test_pipedrive_ticks_done_late_and_says_utc_without_saying_it(tmp_path):
 
 def test_dynamics_polymorphic_links_states_and_minutes(tmp_path):
     source = tmp_path / "src"
-    write_csv(source / "systemuser.csv", [{"systemuserid": "u-1", "fullname": "A", "internalemailaddress": "a@corp.example", "isdisabled": "true"}])
+    write_csv(
+        source / "systemuser.csv",
+        [{"systemuserid": "u-1", "fullname": "A", "internalemailaddress": "a@corp.example", "isdisabled": "true"}],
+    )
     base = {"_ownerid_value": "u-1", "createdon": "2026-03-01T08:00:00Z"}
     write_csv(source / "phonecall.csv", [
         {"activityid": "p-1", **base, "actualstart": "2026-03-02T08:00:00Z", "actualdurationminutes": "5", "directioncode": "true", "statecode": "1",
@@ -111,11 +151,19 @@ def test_dynamics_polymorphic_links_states_and_minutes(tmp_path):
         {"opportunityid": "o-1", **base, "createdon": "2026-01-01T00:00:00Z", "statecode": "1", "actualvalue": "100", "actualvalue_base": "90", "actualclosedate": "2026-03-20", "stepname": "4-Close"},
         {"opportunityid": "o-2", **base, "createdon": "2026-01-01T00:00:00Z", "statecode": "0", "estimatedvalue": "50", "stepname": "1-Qualify"},
     ])  # fmt: skip
-    text = HEAD.format(crm="dynamics365") + '"4-Close" = { as = "contract" }\n"1-Qualify" = { as = "open" }\n' + RULE.format(kind="call", name="phonecall")
+    text = (
+        HEAD.format(crm="dynamics365")
+        + '"4-Close" = { as = "contract" }\n"1-Qualify" = { as = "open" }\n'
+        + RULE.format(kind="call", name="phonecall")
+    )
     run = Importer(tmp_path)
     run(source, text=text, crm="dynamics365")
     acts = run.table("activities").set_index("activity_id")
-    assert list(acts["status"]) == ["done", "planned", "cancelled"] and acts.loc["d365:p-1", "duration_s"] == 300 and acts.loc["d365:p-1", "direction"] == "out"
+    assert (
+        list(acts["status"]) == ["done", "planned", "cancelled"]
+        and acts.loc["d365:p-1", "duration_s"] == 300
+        and acts.loc["d365:p-1", "direction"] == "out"
+    )
     assert acts.loc["d365:p-1", "opportunity_id"] == "o-1" and acts.loc["d365:p-2", "account_id"] == "a-1"
     won = run.table("opportunities").set_index("opportunity_id")
     assert won.loc["o-1", "amount"] == 90 and won.loc["o-1", "status"] == "won" and won.loc["o-2", "status"] == "open"
@@ -123,7 +171,10 @@ def test_dynamics_polymorphic_links_states_and_minutes(tmp_path):
 
 def test_three_spreadsheets_by_way_of_a_draft(tmp_path):
     source = tmp_path / "src"
-    write_csv(source / "Reps.csv", [{"Rep": f"r{n}", "Team": "A1", "Hire Date": f"2024-0{n + 1}-01", "rep_id": f"r{n}"} for n in range(3)])
+    write_csv(
+        source / "Reps.csv",
+        [{"Rep": f"r{n}", "Team": "A1", "Hire Date": f"2024-0{n + 1}-01", "rep_id": f"r{n}"} for n in range(3)],
+    )
     write_csv(source / "Activities.csv", [
         {"ID": f"a{n}", "Owner": f"r{n % 3}", "Type": ["Call", "Demo", "E-mail"][n % 3], "Date": f"2026-03-{1 + n % 28:02d}", "Deal": f"d{n % 4}"} for n in range(30)
     ])  # fmt: skip
@@ -131,7 +182,11 @@ def test_three_spreadsheets_by_way_of_a_draft(tmp_path):
         {"Deal ID": f"d{n}", "Owner": f"r{n % 3}", "Created": "2026-01-05", "Stage": "Signed" if n else "Quote sent", "Close Date": "2026-04-01", "Value": 100 + n} for n in range(4)
     ])  # fmt: skip
     draft = draft_config(source)
-    assert 'crm = "csv"' in draft and '"Signed" = { order = 2, as = "won" }   # 3 deals' in draft and '"Quote sent" = { order = 1, as = "proposal" }' in draft
+    assert (
+        'crm = "csv"' in draft
+        and '"Signed" = { order = 2, as = "won" }   # 3 deals' in draft
+        and '"Quote sent" = { order = 1, as = "proposal" }' in draft
+    )
     for kind in ("call", "demo", "email"):
         assert f'id = "{kind}"            # 10 rows' in draft
     run = Importer(tmp_path)

@@ -210,7 +210,7 @@ def test_a_header_without_rows_and_no_activities_at_all(tmp_path):
     ("spelling", "key"),
     [("ActivityDate", "activitydate"), ("activity_date", "activitydate"), ("Activity Date", "activitydate"), ("properties_hs_call_duration", "hscallduration"),
      ("properties__hs_call_duration", "hscallduration"), ("property_hs_call_duration", "hscallduration"), ("property_amount__value", "amount"),
-     ("no_show__c", "noshowc"), ("no_show_c", "noshowc"), ("_fivetran_active", "fivetranactive"), ("Größe", "gre")],
+     ("no_show__c", "noshowc"), ("no_show_c", "noshowc"), ("_fivetran_active", "fivetranactive"), ("Größe", "grsse")],
 )  # fmt: skip
 def test_field_keys(spelling, key):
     assert field_key(spelling) == key

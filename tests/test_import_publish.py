@@ -76,10 +76,16 @@ def test_a_full_disk_leaves_the_earlier_import(tmp_path):
     run(salesforce(tmp_path / "src"))
     before = contents(run.out)
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\nimport signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    script = limited + SCRIPT.replace("import_crm(", "\ntry:\n  import_crm(", 1).replace("key_file=sys.argv[4])", "key_file=sys.argv[4])\nexcept Exception as e:\n  print(type(e).__name__, e); sys.exit(2)")
+    script = limited + SCRIPT.replace("import_crm(", "\ntry:\n  import_crm(", 1).replace(
+        "key_file=sys.argv[4])",
+        "key_file=sys.argv[4])\nexcept Exception as e:\n  print(type(e).__name__, e); sys.exit(2)",
+    )
     source = salesforce(tmp_path / "src", Task=[task(n) for n in range(3000)])
     done = subprocess.run(
-        [sys.executable, "-c", script, str(source), str(run.out), str(run.config()), str(run.key)], capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", script, str(source), str(run.out), str(run.config()), str(run.key)],
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "InputError" in done.stdout and "Traceback" not in done.stderr
@@ -108,7 +114,10 @@ def test_two_imports_into_one_folder(tmp_path):
 
     run = Importer(tmp_path)
     source = salesforce(tmp_path / "src")
-    with filelock.FileLock(str(tmp_path / ".data.import.lock")), pytest.raises(InputError, match="another import into this folder is under way"):
+    with (
+        filelock.FileLock(str(tmp_path / ".data.import.lock")),
+        pytest.raises(InputError, match="another import into this folder is under way"),
+    ):
         run(source)
     run(source)
 

@@ -275,6 +275,12 @@ def test_as_of_forgets_what_came_later(tmp_path: Path):
     assert full.cycle_days_p75 == pytest.approx(9 + 0.75 * 6)
 
 
+def test_a_kind_first_recorded_after_as_of_does_not_exist_yet(tmp_path: Path):
+    acts = activities([("007", "call", "2024-01-02"), ("007", "visit", "2024-01-16")])
+    assert built(tmp_path, activities=acts, as_of=date(2024, 1, 15)).activities == ("call",)
+    assert built(tmp_path, activities=acts, as_of=date(2024, 1, 16)).activities == ("call", "visit")
+
+
 def test_history_does_not_change_when_the_future_is_added(tmp_path: Path):
     crm = read(company(tmp_path), today=TODAY)
     early, late = panel.build(crm, as_of=date(2024, 3, 17)), panel.build(crm, as_of=date(2024, 5, 26))

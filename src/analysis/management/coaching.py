@@ -42,12 +42,17 @@ class Thing:
     target: float
 
 
-def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp) -> pd.DataFrame:
+def levers_by_team(book: Book, panel: RepWeeks) -> dict[str, dict[str, float]]:
+    """Per team: the kinds graded A or B for it, with the money of one more."""
+    teams = sorted({team for team in panel.team_id if isinstance(team, str)})
+    return {team: candidates(book.findings, list(panel.counts), team) for team in teams}
+
+
+def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp, backed: dict[str, dict[str, float]]) -> pd.DataFrame:
     """Every candidate gap at the end of a month: metric, rep_id, team_id, value, peers, gap, conf_low, conf_high,
     p_behind, relative (gap as a share of the peers' level), money_per_week (of closing it; blank where not known)."""
     last = int((panel.weeks <= month_end - pd.Timedelta(days=6)).sum()) - 1
     parts = []
-    backed = {team: candidates(book.findings, list(panel.counts), team) for team in _team_names(panel)}
     for kind in sorted({kind for kinds in backed.values() for kind in kinds}):
         found = rate_gaps(panel, kind, last)
         if len(found):
@@ -67,10 +72,6 @@ def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp) -> pd.DataFram
     return frame
 
 
-def _team_names(panel: RepWeeks) -> list[str]:
-    return sorted({team for team in panel.team_id if isinstance(team, str)})
-
-
 def one_thing(book: Book, months: int = 6) -> pd.DataFrame:
     """One row per rep and month, for the last `months` complete months.
 
@@ -79,11 +80,11 @@ def one_thing(book: Book, months: int = 6) -> pd.DataFrame:
     money_per_week, sentence. Teams of fewer than `policy.min_group` reps are not compared.
     """
     panel = rep_weeks_by_kind(book)
-    ends = _month_ends(book.as_of, months)
+    backed = levers_by_team(book, panel)
     held: dict[str, Thing] = {}
     rows: list[dict[str, object]] = []
-    for end in ends:
-        found = _with_q(gaps_at(book, panel, end))
+    for end in _month_ends(book.as_of, months):
+        found = _with_q(gaps_at(book, panel, end, backed))
         rows += _month(book, panel, found, held, end)
     frame = pd.DataFrame(rows)
     return (

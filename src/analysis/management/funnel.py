@@ -38,7 +38,8 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
     conf_high (95 %), effective_n, horizon_days (the conversion is "within so many days"), median_days (of time to
     the next step, blank where half never get there); naive_open_as_lost (running cases counted as failures),
     naive_ratio (ratio of totals in the same weeks), bias (one sentence); for reps also shrunk, shrunk_low,
-    shrunk_high, gap, gap_low, gap_high (against the team), own_share, standing.
+    shrunk_high, gap, gap_low, gap_high (against the team), own_share, standing (not for invoicing and paying, which are
+    not the rep's doing).
     """
     since = book.as_of - pd.Timedelta(weeks=weeks)
     parts, missing = [], {}
@@ -52,7 +53,8 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
             rows = _weighted(cases) if "weight" in cases else _converted(cases, step.horizon_days)
             ratio = step_totals(book, step.key, since)
             rows = rows.merge(ratio, on=["scope", "team_id", "rep_id"], how="left")
-            parts.append(_against_team(rows, book.policy.min_group).assign(step=step.key, title=step.title))
+            rows = _against_team(rows, book.policy.min_group) if step.of_rep else rows
+            parts.append(rows.assign(step=step.key, title=step.title))
     steps = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["scope", "step"])
     if len(steps):
         steps["bias"] = [_bias(*row) for row in steps[["conversion", "naive_open_as_lost", "running"]].to_numpy()]

@@ -19,11 +19,12 @@ _KEYS = ["scope", "team_id", "rep_id"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step; horizon_days None = the time by which 95 % of the ended cases had ended."""
+    """One step; horizon_days None = the time by which 95 % of the ended cases had ended; of_rep: reps are compared."""
 
     key: str
     title: str
     horizon_days: float | None = None
+    of_rep: bool = True
 
 
 STEPS = (
@@ -32,8 +33,8 @@ STEPS = (
     Step("opportunity_to_ask", "Opportunities that got an ask (proposal or contract)"),
     Step("ask_to_won", "Asks that were won"),
     Step("opportunity_to_won", "Opportunities that were won"),
-    Step("won_to_invoiced", "Won deals that were invoiced"),
-    Step("invoiced_to_paid", "Invoices that were paid"),
+    Step("won_to_invoiced", "Won deals that were invoiced", of_rep=False),
+    Step("invoiced_to_paid", "Invoices that were paid", of_rep=False),
 )
 
 

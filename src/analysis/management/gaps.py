@@ -84,7 +84,7 @@ def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -
         for team, rows in _teams(panel.team_id, enough)
         if len(rows) >= 3
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return _judged(parts)
 
 
 def _teams(team_id: np.ndarray, keep: np.ndarray) -> list[tuple[str, np.ndarray]]:
@@ -92,7 +92,7 @@ def _teams(team_id: np.ndarray, keep: np.ndarray) -> list[tuple[str, np.ndarray]
     return [(str(team), rows[team_id[rows] == team]) for team in pd.unique(team_id[rows]) if isinstance(team, str)]
 
 
-def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats, window: int) -> pd.DataFrame:
+def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats, window: int) -> _Gaps:
     phi, freedom = _dispersion(counts, worked, counts.sum(axis=1) / worked.sum(axis=1))
     weeks = worked[:, -window:].sum(axis=1)
     rate = counts[:, -window:].sum(axis=1) / weeks
@@ -102,7 +102,7 @@ def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats, wi
     reps = len(rate)
     peers = (rate.sum() - rate) / (reps - 1)
     error = np.sqrt(variance + (variance.sum() - variance) / (reps - 1) ** 2)
-    return _judged(rep_id, team, rate, peers, error, freedom)
+    return _Gaps(rep_id, team, rate, peers, error, freedom, rate - peers)
 
 
 def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, float]:
@@ -145,10 +145,10 @@ def meaningful_gaps(panel: RepWeeks, last: int, window: int = RATE_WEEKS) -> pd.
         for team, rows in _teams(panel.team_id, enough)
         if len(rows) >= 3
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return _judged(parts)
 
 
-def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> pd.DataFrame:
+def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> _Gaps:
     """kinds x reps x weeks, good ones of those tried."""
     g, n = good.sum(axis=2), tried.sum(axis=2)
     others_n = n.sum(axis=1, keepdims=True) - n
@@ -159,7 +159,8 @@ def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> pd.
     chi = ((good - tried * own).sum(axis=0) ** 2).sum()
     design = max(chi / max((tried * own * (1 - own)).sum(), 1e-9), 1.0)
     variance = design * ((n * spread).sum(axis=0) + (n**2 * spread / np.maximum(others_n, 1)).sum(axis=0)) / total**2
-    return _judged(rep_id, team, g.sum(axis=0) / total, expected / total, np.sqrt(variance), np.inf)
+    value, peers = g.sum(axis=0) / total, expected / total
+    return _Gaps(rep_id, team, value, peers, np.sqrt(variance), np.inf, value - peers)
 
 
 def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
@@ -173,10 +174,10 @@ def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS)
     found = conversion(cases, ["team_id", "rep_id"], float(ended.quantile(0.95)) if len(ended) else 0.0)
     found = found.loc[found["effective_n"] >= 5]
     parts = [_share_gaps(str(team), rows) for team, rows in found.groupby("team_id", sort=True) if len(rows) >= 3]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return _judged(parts)
 
 
-def _share_gaps(team: str, rows: pd.DataFrame) -> pd.DataFrame:
+def _share_gaps(team: str, rows: pd.DataFrame) -> _Gaps:
     share, n = rows["conversion"].to_numpy(dtype=float), rows["effective_n"].to_numpy(dtype=float)
     wins = share * n
     others_n = n.sum() - n
@@ -184,21 +185,43 @@ def _share_gaps(team: str, rows: pd.DataFrame) -> pd.DataFrame:
     # Agresti & Caffo (2000): one success and one failure more in each group keep the interval honest at small n.
     p1, p2 = (wins + 1) / (n + 2), (peers * others_n + 1) / (others_n + 2)
     error = np.sqrt(p1 * (1 - p1) / (n + 2) + p2 * (1 - p2) / (others_n + 2))
-    return _judged(rows["rep_id"].to_numpy(), team, share, peers, error, np.inf, p1 - p2)
+    return _Gaps(rows["rep_id"].to_numpy(), team, share, peers, error, np.inf, p1 - p2)
 
 
-def _judged(
-    rep_id: np.ndarray,
-    team: str,
-    value: Floats,
-    peers: Floats,
-    error: Floats,
-    freedom: float,
-    centre: Floats | None = None,
-) -> pd.DataFrame:
-    gap = value - peers if centre is None else centre
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """One team's gaps as arrays; centre is the gap the interval is built around."""
+
+    rep_id: np.ndarray
+    team_id: str
+    value: Floats
+    peers: Floats
+    error: Floats
+    freedom: float
+    centre: Floats
+
+
+def _judged(parts: list[_Gaps]) -> pd.DataFrame:
+    """All teams in one frame, with intervals and the one-sided p-value for behind the peers; empty without a team."""
+    if not parts:
+        return pd.DataFrame()
+    size = [len(part.value) for part in parts]
+    value, peers, error, centre = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "peers", "error", "centre")
+    )
+    freedom = np.repeat([part.freedom for part in parts], size)
     half = stats.t.ppf(0.975, freedom) * error
-    columns = {"rep_id": rep_id, "team_id": team, "value": value, "peers": peers, "gap": value - peers}
     with np.errstate(divide="ignore", invalid="ignore"):
-        behind = stats.t.cdf(gap / error, freedom)
-    return pd.DataFrame({**columns, "conf_low": gap - half, "conf_high": gap + half, "p_behind": behind})
+        behind = stats.t.cdf(centre / error, freedom)
+    return pd.DataFrame(
+        {
+            "rep_id": np.concatenate([part.rep_id for part in parts]),
+            "team_id": np.repeat([part.team_id for part in parts], size),
+            "value": value,
+            "peers": peers,
+            "gap": value - peers,
+            "conf_low": centre - half,
+            "conf_high": centre + half,
+            "p_behind": behind,
+        }
+    )

@@ -10,6 +10,7 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.survival import EVENT, OPEN, conversion, median_days
 
 ALL = "everybody"
+Clocks = dict[BusinessHours, list[str]]
 SIDES = {
     "marketing": ("Marketing: qualified to handed off", "qualified_at", "handed_off_at"),
     "first_touch": ("Sales: handed off to first touch", "handed_off_at", "first_touch_at"),
@@ -36,8 +37,9 @@ def _lead_clock(book: Book) -> pd.DataFrame:
     now = (book.as_of + pd.Timedelta(days=1)).tz_localize("UTC")
     ends = {f"{side}_h": (leads[a], leads[b]) for side, (_, a, b) in SIDES.items() if a in leads and b in leads}
     ends["waited_h"] = (leads["handed_off_at"], pd.Series(now, index=leads.index))
+    clocks = _clocks(book, team)
     for name, (start, end) in ends.items():
-        out[name] = _hours(book, team, start, end)
+        out[name] = _hours(clocks, team, start, end)
     local = leads["handed_off_at"].dt.tz_localize(None) + _offset(book, team, leads["handed_off_at"])
     return out.assign(weekday=local.dt.day_of_week, hour=local.dt.hour)
 
@@ -49,16 +51,23 @@ def _zones(book: Book) -> dict[str, str]:
     return dict(zip(teams["team_id"], teams["timezone"], strict=True))
 
 
-def _hours(book: Book, team: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:
+def _hours(clocks: Clocks, team: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:
     """Business hours between two instants by the clock and holidays of each row's team."""
-    zones, rules = _zones(book), book.rules.hours
     out = pd.Series(np.nan, index=start.index)
-    for name, rows in team.fillna("").groupby(team.fillna("")).groups.items():
-        clock = BusinessHours(
-            zones.get(str(name), rules.timezone), rules.opens, rules.closes, rules.weekdays, _holidays(book, str(name))
-        )
+    for clock, teams in clocks.items():
+        rows = team.isin(teams) | (team.isna() if "" in teams else False)
         out.loc[rows] = clock.hours_between(start.loc[rows], end.loc[rows])
     return out.clip(lower=0.0)
+
+
+def _clocks(book: Book, team: pd.Series) -> Clocks:
+    """Teams by their common opening hours; a clock is costly, and teams of one region share theirs. "" = no team."""
+    zones, rules = _zones(book), book.rules.hours
+    out: Clocks = {}
+    for name in ["", *sorted(team.dropna().unique())]:
+        zone, free = zones.get(name, rules.timezone), _holidays(book, name)
+        out.setdefault(BusinessHours(zone, rules.opens, rules.closes, rules.weekdays, free), []).append(name)
+    return out
 
 
 def _holidays(book: Book, team: str) -> frozenset:

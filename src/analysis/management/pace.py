@@ -23,7 +23,7 @@ from analysis.management.survival import EVENT, OPEN
 from analysis.management.targets import PACE_WEEKS, team_cases
 
 
-def quota_pace(book: Book, *, draws: int = 400, seed: int = 0) -> pd.DataFrame | NotRecorded:
+def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame | NotRecorded:
     """Every rep whose quota runs today.
 
     Columns: rep_id, team_id, period_start, period_end, quota, ramp (share of full productivity over the period),

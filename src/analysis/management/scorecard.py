@@ -34,7 +34,8 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     else:
         values = values.assign(objective=np.nan)
     values = values.merge(table, on="period", how="left").assign(recorded=True, missing="")
-    absent = [metric for metric in METRICS if metric.key not in set(values["metric"])]
+    present = set(values["metric"])
+    absent = [metric for metric in METRICS if metric.key not in present]
     frame = pd.concat([_describe(values), _unrecorded(book, absent, table)], ignore_index=True)
     order = {metric.key: place for place, metric in enumerate(METRICS)}
     frame = frame.assign(rank=frame["metric"].map(order).fillna(len(order)))

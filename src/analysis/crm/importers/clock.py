@@ -13,6 +13,7 @@ import datetime as dt
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -88,7 +89,7 @@ def quick_profile(con: Any, relation: str, text: str) -> Profile | None:
     filled, castable, days, offsets, midnights, local_midnights = con.execute(
         f"SELECT count({text}), n_if({text} LIKE '____-%' AND {stamp} IS NOT NULL AND NOT ({odd})), n_if(NOT {clock}), n_if({clock} AND {zoned}), "
         f"n_if({midnight}), n_if({midnight} AND NOT {zoned}) FROM {relation}"
-    ).fetchone()
+    ).fetchall()[0]
     if castable != filled:
         return None
     forms = dict.fromkeys(FORMS, 0) | {
@@ -110,7 +111,7 @@ def full_profile(con: Any, relation: str, text: str) -> Profile:
     row = con.execute(
         f"SELECT count({text}), {forms}, n_if({numeric} AND {first} > 12), n_if({numeric} AND {second} > 12), "
         f"n_if({numeric} AND {first} <= 12 AND {second} <= 12) FROM {relation}"
-    ).fetchone()
+    ).fetchall()[0]
     return Profile(row[0], dict(zip(FORMS, row[1:-3], strict=True)), *row[-3:])
 
 
@@ -160,6 +161,7 @@ def sentinel_sql(stamp: str) -> str:
     return f"(CAST({stamp} AS DATE) IN ({SENTINEL_LIST}))"
 
 
+@cache
 def steps(zone: str, first_year: int, last_year: int) -> list[tuple[dt.datetime, int]]:
     """(UTC moment, offset in seconds that holds from then on) of a zone; the first entry holds from the beginning."""
     tz = ZoneInfo(zone)

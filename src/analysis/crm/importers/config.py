@@ -338,12 +338,28 @@ def merge_team(base: Document, own: Document) -> File:
             raise ConfigError(
                 f"{own.at(('money', key))}: a team may override only money.field; {key!r} is the company's."
             )
-    build(File, own.content, own)
+    build(File, {key: value for key, value in own.content.items() if key != "activity"}, own)
+    check_rule_keys(own)
     merged = overlay({k: v for k, v in base.content.items() if k != "activity"}, own.content)
     merged["activity"] = merge_rules(base.content.get("activity", []), own.content.get("activity", []))
     result: File = build(File, merged, own)
     check_sense(result, own)
     return result
+
+
+def check_rule_keys(own: Document) -> None:
+    """A team's rules may be partial, as they change the base's by id; their keys must be known all the same."""
+    known = {field.name for field in dataclasses.fields(Rule)}
+    rules = own.content.get("activity", [])
+    if not isinstance(rules, list) or not all(
+        isinstance(rule, dict) and isinstance(rule.get("id"), str) for rule in rules
+    ):
+        raise ConfigError(f"{own.at(('activity',))}: [[activity]] needs an id in every rule.")
+    for position, rule in enumerate(rules):
+        for key in rule:
+            if key not in known:
+                place = own.at(("activity", position, key))
+                raise ConfigError(f"{place}: unknown key {key!r} in [[activity]].{nearest(key, known)}")
 
 
 def overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Job:
 
     def one(self, sql: str) -> Any:
         """The single value of a query."""
-        return self.con.execute(sql).fetchone()[0]
+        return self.con.execute(sql).fetchall()[0][0]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a small result."""

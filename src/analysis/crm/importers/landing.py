@@ -201,7 +201,7 @@ def copy_table(
         raise DataError(f"{table.name}: cannot be read: {first}. [D40]") from None
     count, footers = con.execute(
         f"SELECT count(*), n_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"
-    ).fetchone()
+    ).fetchall()[0]
     refuse_rivals(con, table, others, problem)
     staged.rows += count
     staged.footers += footers
@@ -247,7 +247,7 @@ def refuse_rivals(con: Any, table: SourceTable, others: dict[str, str], problem:
         f"n_if(nullif(trim({quoted(a)}), '') IS NOT NULL), n_if(nullif(trim({quoted(b)}), '') IS NOT NULL)"
         for a, b in others.items()
     )
-    counts = con.execute(f"SELECT {tests} FROM {relation} t").fetchone()
+    counts = con.execute(f"SELECT {tests} FROM {relation} t").fetchall()[0]
     for position, (a, b) in enumerate(others.items()):
         if counts[2 * position] and counts[2 * position + 1]:
             raise DataError(
@@ -262,7 +262,9 @@ def has_short_ids(con: Any, staged: Staged) -> bool:
         return False
     tests = " OR ".join(f"length({quoted(c)}) = 15" for c in columns)
     return bool(
-        con.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quoted(staged.table)} WHERE {tests} LIMIT 1)").fetchone()[0]
+        con.execute(f"SELECT count(*) FROM (SELECT 1 FROM {quoted(staged.table)} WHERE {tests} LIMIT 1)").fetchall()[0][
+            0
+        ]
     )
 
 

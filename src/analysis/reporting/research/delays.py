@@ -76,9 +76,10 @@ def projections(book: Book) -> pd.DataFrame:
     Columns: activity, lag, kernel, kernel_low, kernel_high, estimate, low, high (95 % for all lags together), outside.
     Change of the log outcome per one extra activity that many periods earlier. Empty when the company was refused.
     """
-    parts = [_projected(book, activity) for activity in book.shown if activity in book.company.activities]
+    tested = [activity for activity in book.shown if activity in book.answered and activity in book.plan.discretionary]
+    parts = [_projected(book, activity) for activity in tested]
     columns = ["activity", "lag", "kernel", "kernel_low", "kernel_high", "estimate", "low", "high", "outside"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts and book.answered else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _projected(book: Book, activity: str) -> pd.DataFrame:
