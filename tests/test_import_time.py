@@ -88,7 +88,7 @@ def test_clock_times_become_the_moments_zoneinfo_gives(con, zone):
     ],
 )
 def test_texts_are_read_or_not_at_all(con, text, expected):
-    (found,) = con.execute(f"SELECT {clock.parse_sql('t', None)} FROM (SELECT ? AS t)", [text]).fetchone()
+    (found,) = con.execute(f"SELECT {clock.parse_sql('t', None)} FROM (SELECT ? AS t)", [text]).fetchall()[0]
     assert found == (dt.datetime.fromisoformat(expected) if expected else None)
 
 
