@@ -7,7 +7,7 @@ from analysis.crm.importers import import_crm
 from analysis.crm.importers.draft import draft_config
 
 RULE = '[[activity]]\nid = "{kind}"\nwhen_object = "{name}"\nkind = "{kind}"\n'
-HEAD = 'schema = 1\n[source]\ncrm = "{crm}"\n[team]\nid = "one"\ntimezone = "Europe/Berlin"\nreporting_currency = "EUR"\n[stages.default]\n'
+HEAD = 'schema = 1\n[source]\ncrm = "{crm}"\nextracted_on = 2026-11-01\n[team]\nid = "one"\ntimezone = "Europe/Berlin"\nreporting_currency = "EUR"\n[stages.default]\n'
 HUBSPOT = (
     HEAD.format(crm="hubspot")
     + '"appointment scheduled" = { order = 1, as = "open" }\n"Closed won" = { order = 3, as = "won" }\n'
@@ -31,7 +31,10 @@ def test_the_published_landings_import_with_the_documented_configuration(tmp_pat
     counted = sum(f["rows"] for o in report.objects for f in o["files"]) + sum(n["rows"] or 0 for n in report.not_read)
     files = sorted(p for p in source.iterdir() if p.suffix in (".csv", ".jsonl"))
     damaged = [n["file"] for n in report.not_read if n["rows"] is None]
-    assert len(damaged) <= 4 and counted >= rows
+    # The same tables written for other warehouses: headers and texts whose quotes do not close as CSV.
+    dialects = ("company_data", "email_event_dropped_data", "email_event_sent_data")
+    copies = [f"{name}_{warehouse}.csv" for name in dialects for warehouse in ("postgres", "snowflake")]
+    assert sorted(damaged) == (copies if crm == "hubspot" else []) and counted >= rows
     assert {f["file"].split("#")[0] for o in report.objects for f in o["files"]} | {
         n["file"] for n in report.not_read
     } == {p.name for p in files}

@@ -113,7 +113,8 @@ class Server:
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
 
     def _run(self, *command: str) -> None:
-        prefix = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
+        runuser = shutil.which("runuser") or "/usr/sbin/runuser"
+        prefix = [runuser, "-u", "nobody", "--"] if os.getuid() == 0 else []
         run = subprocess.run(
             [*prefix, *command], check=False, capture_output=True, cwd=self.home, timeout=60, text=True
         )

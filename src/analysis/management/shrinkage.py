@@ -13,7 +13,7 @@ from scipy import special
 
 from analysis.management.intervals import Floats
 
-_SPREAD = np.linspace(0.01, 0.6, 12)  # sd of the reps' true shares as a part of sqrt(mu (1 - mu))
+_SPREAD = np.linspace(0.01, 0.6, 10)  # sd of the reps' true shares as a part of sqrt(mu (1 - mu))
 
 
 def pool_shares(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def _mean_grid(wins: float, trials: float) -> Floats:
     """Candidate group means: five posterior standard deviations around the pooled share, within (0, 1)."""
     centre = (wins + 0.5) / (trials + 1)
     reach = 5 * np.sqrt(centre * (1 - centre) * (1 / (trials + 1) + 0.01))
-    return np.linspace(max(centre - reach, 0.001), min(centre + reach, 0.999), 21)
+    return np.linspace(max(centre - reach, 0.001), min(centre + reach, 0.999), 15)
 
 
 def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
@@ -56,7 +56,7 @@ def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> t
     bounds = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         low, high = (mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0)
-        for _ in range(20):
+        for _ in range(17):
             middle = (low + high) / 2
             above = weight @ special.ndtr((middle - mean) / sd) > tail
             low, high = np.where(above, low, middle), np.where(above, middle, high)

@@ -92,7 +92,7 @@ def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end:
     return Goal(quota, float(booked.sum()), max(weeks, 0) / 7, ages, amounts)
 
 
-def targets(book: Book, team_id: str, *, draws: int = 600, seed: int = 0) -> Targets | NotRecorded:
+def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Targets | NotRecorded:
     """Probability of reaching the running quota per plan of each lever.
 
     levers: lever (`opportunities`, `asks`, or an activity kind), basis (`own conversions`: arithmetic that holds if
