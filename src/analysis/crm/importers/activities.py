@@ -201,7 +201,7 @@ def parse(job: Job) -> None:
         like="a0",
         what="activities",
     )
-    job.run("DROP TABLE a0_when")
+    job.run("DROP TABLE a0_when; DROP TABLE a0")
 
 
 def due_objects(job: Job) -> str:
