@@ -239,8 +239,8 @@ def test_a_team_without_a_pack_fails_alone(batch: Any) -> None:
 
 
 def test_limits_are_those_asked_for(batch: Any) -> None:
-    result = batch(Teams({"a": 1}), READ, "while True: pass", limits=Limits(seconds=1.0))
-    assert rows(result)["a"]["error"] == "stopped at its limit of 1 s while cell 4 ran"
+    result = batch(Teams({"a": 1}), READ, "while True: pass", limits=Limits(seconds=6.0))
+    assert rows(result)["a"]["error"] == "stopped at its limit of 6 s while cell 4 ran"
 
 
 def test_a_mangled_manifest_is_no_obstacle(batch: Any, tmp_path: Path) -> None:
