@@ -5,7 +5,7 @@ from datetime import date, time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import calendars as cal
@@ -18,6 +18,7 @@ def stamps(*texts: str) -> pd.Series:
     return pd.Series(pd.to_datetime(list(texts)))
 
 
+@settings(deadline=None)
 @given(st.lists(DAYS, min_size=1))
 def test_monday_agrees_with_the_standard_library(days: list[date]):
     found = cal.monday_of(pd.Series(pd.to_datetime(days)))
@@ -73,6 +74,13 @@ def test_calendar_month_years_that_start_in_april():
     assert str(found["start"][2].date()) == "2027-02-01"
 
 
+def test_a_fiscal_year_has_the_number_of_the_year_it_ends_in():
+    days = stamps("2024-01-01", "2024-12-29", "2024-12-30", "2025-12-31")
+    assert cal.FiscalCalendar().period_of(days)["year"].tolist() == [2024, 2024, 2024, 2025]
+    assert cal.FiscalCalendar("4-4-5").period_of(days)["year"].tolist() == [2024, 2024, 2025, 2026]
+    assert cal.FiscalCalendar("4-4-5", 7).period_of(days)["year"].tolist() == [2024, 2025, 2025, 2026]
+
+
 def test_445_quarters_have_thirteen_weeks_and_some_years_53():
     fiscal = cal.FiscalCalendar("4-4-5")
     lengths = []
@@ -87,6 +95,7 @@ def test_445_quarters_have_thirteen_weeks_and_some_years_53():
     assert set(lengths) == {52, 53}
 
 
+@settings(deadline=None)
 @given(
     st.lists(DAYS, min_size=1, max_size=20), st.sampled_from(["months", "4-4-5", "4-5-4", "5-4-4"]), st.integers(1, 12)
 )

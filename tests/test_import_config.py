@@ -174,7 +174,7 @@ values = st.recursive(
     values,
 )
 def test_no_value_makes_the_loader_stumble(tmp_path_factory, section, value):
-    from analysis.crm.importers.config import File
+    from analysis.crm.importers.sections import File
     from analysis.crm.importers.strict import Document, build
 
     try:

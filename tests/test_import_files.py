@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from import_worlds import D, Importer, deal, salesforce, task, user, write_csv
 
-from analysis.crm.importers.config import Source
 from analysis.crm.importers.csvfile import batches, open_csv
 from analysis.crm.importers.naming import field_key, object_key
+from analysis.crm.importers.sections import Source
 from analysis.crm.importers.sources import discover
 from analysis.errors import AnalysisError, DataError, InputError
 

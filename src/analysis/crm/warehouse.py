@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 MONEY_UNIT, SHARE_UNIT = 10_000, 1_000_000  # sums run in whole units, so that their order does not matter
 _SENIOR = "vp_or_above"
+_COUNTS = {"n", "meaningful", "meaningful_known", "senior", "senior_known", "talk_s", "talk_known", "late"}
 _POSTGRES_OPTIONS = "-c default_transaction_read_only=on -c TimeZone=UTC"
 
 
@@ -315,10 +316,12 @@ def _whole(value: "Value", unit: int) -> "Value":
 
 
 def _sorted(answer: Any, by: list[str]) -> pd.DataFrame:
+    """The answer as a frame in a fixed order. A count of nothing is 0 (Spark gives NULL)."""
     rows = answer.to_pandas(date_as_object=False)
     for name in ("rep_id", "kind"):
         if name in rows:
             rows[name] = rows[name].astype("str")
     if "week" in rows:
         rows["week"] = pd.to_datetime(rows["week"]).astype("datetime64[us]")
-    return rows.sort_values(by, ignore_index=True)
+    counts = [name for name in rows if name in _COUNTS]
+    return rows.fillna(dict.fromkeys(counts, 0)).sort_values(by, ignore_index=True)

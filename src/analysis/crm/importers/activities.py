@@ -11,7 +11,6 @@ import typing
 from collections.abc import Callable
 
 from analysis.crm.importers import clock
-from analysis.crm.importers.config import Outcome
 from analysis.crm.importers.defects import mask
 from analysis.crm.importers.job import Job, drops, value_sql
 from analysis.crm.importers.landing import Staged
@@ -19,6 +18,7 @@ from analysis.crm.importers.mappings import LABELS
 from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.rules import Column, Rule, choose_sql, quote, scaled, seconds_from_text, test_sql
 from analysis.crm.importers.rules import name as quoted
+from analysis.crm.importers.sections import Outcome
 
 TEXTS = ("id", "prefix", "rep", "creator", "created", "clock", "due_at", "ends", "day", "status", "duration", "unit", "direction", "outcome",
          "opportunity", "account", "lead", "contact", "origin", "touch_key", "kind_a", "kind_b", "kind_name", "level")  # fmt: skip

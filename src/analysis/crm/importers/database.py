@@ -1,12 +1,13 @@
 # ruff: noqa: S608 - values in these queries are quoted by rules.quote, names by rules.name
 """Exports that lie in a database: DuckDB, SQLite, PostgreSQL; always read-only.
 
-A connection that is cut is tried again a few times, table by table, and then refused in one sentence that never holds the
-password.
+A connection that is cut is tried again a few times, a table from its beginning, and then refused in one sentence that
+never holds the password.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -144,41 +145,38 @@ def safe(error: Exception) -> str:
     return re.sub(r"\w+://\S+|password\s*=\s*\S+", "[removed]", line)
 
 
+class ConnectionCut(DataError):
+    """The connection was lost while a table was read; reading it again from its beginning may help."""
+
+
 def database_batches(
     connect: Connect, schema: str, table: str, scheme: str
 ) -> Callable[[tuple[str, ...]], Iterator[Any]]:
-    """A reader bound to its table. A cut connection begins the table again; rows already given are skipped by count."""
+    """A reader bound to its table; every call reads from the beginning on a connection of its own."""
 
     def batches(wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         given = 0
-        for attempt in range(ATTEMPTS):
+        try:
+            connection = connect()
             try:
-                connection = connect()
-                try:
-                    for batch in read(connection, schema, table, wanted, scheme, given):
-                        yield batch
-                        given += batch.num_rows
-                    return
-                finally:
+                for batch in read(connection, schema, table, wanted, scheme):
+                    yield batch
+                    given += batch.num_rows
+            finally:
+                with contextlib.suppress(Exception):
                     connection.close()
-            except (InputError, DataError, GeneratorExit):
-                raise
-            except Exception as error:
-                if attempt == ATTEMPTS - 1 or given:
-                    raise DataError(
-                        f"{schema}.{table}: the connection was lost after {given:,} rows: {safe(error)}"
-                    ) from None
-                time.sleep(WAIT_S * 2**attempt)
+        except (InputError, DataError):
+            raise
+        except Exception as error:
+            words = f"{schema}.{table}: the connection was lost after {given:,} rows: {safe(error)}"
+            raise ConnectionCut(words) from None
 
     return batches
 
 
-def read(
-    connection: Any, schema: str, table: str, wanted: tuple[str, ...], scheme: str, skip: int
-) -> Iterator[pa.RecordBatch]:
+def read(connection: Any, schema: str, table: str, wanted: tuple[str, ...], scheme: str) -> Iterator[pa.RecordBatch]:
     """The wanted columns of one table as text, streamed."""
-    assert skip == 0
-    kind = "TEXT" if scheme != "duckdb" else "VARCHAR"
+    kind = "VARCHAR" if scheme == "duckdb" else "TEXT"
     listed = ", ".join(f"CAST({quoted(column)} AS {kind})" for column in wanted) or "NULL"
     sql = f"SELECT {listed} FROM {quoted(schema)}.{quoted(table)}"
     if scheme == "postgres":

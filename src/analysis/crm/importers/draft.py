@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis.crm.importers import clock, landing
-from analysis.crm.importers.config import CRMS, Config, File, Source
+from analysis.crm.importers.config import Config
 from analysis.crm.importers.draft_rules import MAX_LISTED, activity_lines, by_words, comment, text, values_of
 from analysis.crm.importers.landing import Staged
 from analysis.crm.importers.mappings import LABELS, Mapping, mapping_of
 from analysis.crm.importers.rules import name as quoted
+from analysis.crm.importers.sections import CRMS, File, Source
 from analysis.crm.importers.sources import SourceTable, discover
 from analysis.errors import InputError
 

@@ -43,6 +43,7 @@ class Job:
     as_of: dt.date | None = None
     details: dict[str, Any] = field(default_factory=dict)
     short_ids: bool = False
+    latest_version: dt.datetime | None = None
     progress: Progress | None = None
 
     def run(self, sql: str) -> None:
@@ -151,6 +152,11 @@ def drops(job: Job, staged: Staged, id_value: str | None) -> None:
         "_ids",
         f"SELECT s._row, {key} AS id, ({simple})::BIGINT AS _d, {version} AS version FROM {quoted(staged.table)} s",
     )
+    if staged.object.role in ("activities", "opportunities"):
+        latest = job.one(f"SELECT max(greatest({', '.join(moments)})) FROM {quoted(staged.table)} s")
+        if latest is not None:
+            moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=latest)
+            job.latest_version = max(moment, job.latest_version or moment)
     job.make("_twice", "SELECT id FROM _ids WHERE id IS NOT NULL AND _d = 0 GROUP BY id HAVING count(*) > 1")
     job.make(
         target,

@@ -7,11 +7,13 @@ number; every later step answers for every number (see accounting.py).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.crm.importers import database
 from analysis.crm.importers.config import Config
 from analysis.crm.importers.mappings import Mapping, Object
 from analysis.crm.importers.naming import field_key, is_snake, object_key, singular
@@ -187,25 +189,39 @@ def copy_table(
         c: f"CASE WHEN lower(trim(t.{quoted(c)})) IN {NULLS} THEN NULL ELSE trim(t.{quoted(c)}) END" for c in wanted
     }
     listed = "".join(f", {clean[chosen[f]] if f in chosen else 'NULL'}" for f in fields)
-    problem: list[Exception] = []
-    relation = source_relation(con, table, wanted, problem)
-    select = f"SELECT {staged.rows} + row_number() OVER (), {number}, t._line, t._footer{listed} FROM {relation} t"
-    try:
-        con.execute(f"INSERT INTO {quoted(staged.table)} {select}")
-    except Exception as error:
-        if problem:
-            raise problem[0] from None
-        if isinstance(error, AnalysisError):
-            raise
-        first = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"{table.name}: cannot be read: {first}. [D40]") from None
+    insert(
+        con, staged, table, wanted, f"SELECT {staged.rows} + row_number() OVER (), {number}, t._line, t._footer{listed}"
+    )
     count, footers = con.execute(
         f"SELECT count(*), n_if(_footer) FROM {quoted(staged.table)} WHERE _file = {number}"
     ).fetchall()[0]
-    refuse_rivals(con, table, others, problem)
+    refuse_rivals(con, table, others)
     staged.rows += count
     staged.footers += footers
     staged.files.append({"file": table.name, "rows": count, "sha256": table.sha256})
+
+
+def insert(con: Any, staged: Staged, table: SourceTable, wanted: tuple[str, ...], select: str) -> None:
+    """Copy a table's rows; a table of a database whose connection is cut is read again, a few times, from its beginning.
+
+    A failed INSERT leaves nothing behind, so that no row is taken twice.
+    """
+    for attempt in range(database.ATTEMPTS):
+        problem: list[Exception] = []
+        relation = source_relation(con, table, wanted, problem)
+        try:
+            con.execute(f"INSERT INTO {quoted(staged.table)} {select} FROM {relation} t").fetchall()
+            return
+        except Exception as error:
+            if problem and isinstance(problem[0], database.ConnectionCut) and attempt < database.ATTEMPTS - 1:
+                time.sleep(database.WAIT_S * 2**attempt)
+                continue
+            if problem:
+                raise problem[0] from None
+            if isinstance(error, AnalysisError):
+                raise
+            first = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise DataError(f"{table.name}: cannot be read: {first}. [D40]") from None
 
 
 def source_relation(con: Any, table: SourceTable, wanted: tuple[str, ...], problem: list[Exception]) -> str:
@@ -238,11 +254,11 @@ def arrow_stream(table: SourceTable, wanted: tuple[str, ...], problem: list[Exce
     return pa.RecordBatchReader.from_batches(schema, guarded())
 
 
-def refuse_rivals(con: Any, table: SourceTable, others: dict[str, str], problem: list[Exception]) -> None:
+def refuse_rivals(con: Any, table: SourceTable, others: dict[str, str]) -> None:
     """Refuse a table in which two spellings of one field both hold values."""
     if not others:
         return
-    relation = source_relation(con, table, tuple(dict.fromkeys([*others, *others.values()])), problem)
+    relation = source_relation(con, table, tuple(dict.fromkeys([*others, *others.values()])), [])
     tests = ", ".join(
         f"n_if(nullif(trim({quoted(a)}), '') IS NOT NULL), n_if(nullif(trim({quoted(b)}), '') IS NOT NULL)"
         for a, b in others.items()

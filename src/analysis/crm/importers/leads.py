@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analysis.crm.importers.config import LeadMoment
 from analysis.crm.importers.defects import mask
 from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.privacy import scrub
 from analysis.crm.importers.rules import quote
+from analysis.crm.importers.sections import LeadMoment
 
 VALUES = ("id", "created", "rep", "source", "status", "opportunity", "contact", "campaign", "merged", "partner", "qualified", "handed_off",
           "first_touch", "feedback_at", "feedback")  # fmt: skip

@@ -12,12 +12,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.crm.importers.config import Team
 from analysis.crm.importers.defects import bit
 from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.naming import field_key
 from analysis.crm.importers.privacy import OPAQUE, pseudonym, scrub
 from analysis.crm.importers.rules import name as quoted
+from analysis.crm.importers.sections import Team
 
 USER_VALUES = (
     "id",
@@ -243,7 +243,7 @@ def team_row(
 
 def valid_zone(zone: str | None) -> bool:
     """Whether a text is an IANA zone."""
-    from analysis.crm.importers.config import check_zone
+    from analysis.crm.importers.sections import check_zone
 
     try:
         check_zone(zone)

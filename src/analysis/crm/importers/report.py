@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from analysis.crm.importers.job import Job
+from analysis.crm.importers.privacy import key_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,64 @@ class ImportReport:
                 f"  not read: {len(self.not_read)} files ({sum(n['rows'] or 0 for n in self.not_read):,} rows) that no table needs"
             )
         return "\n".join(lines)
+
+
+def report_content(
+    job: Job,
+    objects: list[dict[str, Any]],
+    written: dict[str, int],
+    not_read: list[dict[str, Any]],
+    unopened: list[str],
+) -> dict[str, Any]:
+    """The import report as JSON: no names, no texts of rows, nothing of this machine."""
+    base = job.config.base
+    hashes = sorted(f["sha256"] or "" for o in objects for f in o["files"])
+    kinds = {r.kind: {"attempt": r.attempt, "meaningful": r.meaningful is not None} for r in base.activity if r.kind}
+    return {
+        "crm": job.mapping.crm,
+        "config": {"files": job.config.names, "sha256": job.config.sha256},
+        "source_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "export_day": job.as_of,
+        "pseudonym_key": key_fingerprint(job.key),
+        "objects": objects,
+        "tables": written,
+        "defects": job.ledger.entries,
+        "kind_conflicts": job.details.get("kind_conflicts", []),
+        "unlabelled_outcomes": job.details.get("unlabelled_outcomes", []),
+        "bulk_imports": bulk_list(job),
+        "unclassified_share": job.details.get("unclassified_share", 0.0),
+        "keyed_ids": job.details.get("keyed_ids", 0),
+        "not_read": not_read,
+        "not_opened": unopened,
+        "policy": {
+            "kinds": kinds,
+            "week_start": base.team.week_start,
+            "workdays": base.team.workdays,
+            "fiscal": {
+                "kind": base.fiscal.kind,
+                "start_month": base.fiscal.start_month,
+                "year_named_for": base.fiscal.year_named_for,
+            },
+            "money": {
+                "basis": base.money.basis,
+                "won_date": base.money.won_date,
+                "credit": base.money.credit,
+                "fx": base.money.fx,
+            },
+            "leads": {"first_touch": base.leads.first_touch, "response_clock": base.leads.response_clock},
+            "ramp_days": base.people.ramp_days,
+            "privacy": {
+                "min_group": base.privacy.min_group,
+                "leader_sees": base.privacy.leader_sees,
+                "peers": base.privacy.peers,
+            },
+        },
+    }
+
+
+def bulk_list(job: Job) -> list[dict[str, Any]]:
+    """The minutes in which a bulk import wrote activities (D23)."""
+    return [
+        {"minute": str(m), "rows": n}
+        for m, n in job.rows("SELECT minute, sum(n)::BIGINT FROM bulk_minutes GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50")
+    ]

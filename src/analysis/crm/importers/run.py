@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,20 @@ from analysis.crm.importers import (
     touches,
     writer,
 )
-from analysis.crm.importers.config import CRMS, Config, load_config
+from analysis.crm.importers.config import Config, load_config
 from analysis.crm.importers.job import Job, Progress
 from analysis.crm.importers.mappings import Mapping, mapping_of
 from analysis.crm.importers.naming import field_key
-from analysis.crm.importers.privacy import key_fingerprint, load_key
-from analysis.crm.importers.report import ImportReport
+from analysis.crm.importers.privacy import load_key
+from analysis.crm.importers.report import ImportReport, report_content
+from analysis.crm.importers.rules import quote
+from analysis.crm.importers.sections import CRMS
 from analysis.crm.importers.sources import SourceTable, discover
 from analysis.crm.importers.strict import nearest
 from analysis.errors import AnalysisError, ConfigError, InputError
 
 SMALL_BYTES = 8_000_000
+DATED_SHARE = 0.9
 
 
 def import_crm(
@@ -251,15 +253,28 @@ def read_rates(job: Job, source: str | Path) -> list[tuple[str, str | None, floa
 
 
 def export_day(job: Job) -> dt.date | None:
-    """The day the export was made: as configured, else the latest creation time of any row; unknown where none is recorded."""
+    """The day the export was made: as configured, else the latest time the CRM itself has written into any row.
+
+    Unknown when fewer than nine in ten activities carry such a time: a day inferred from a few rows would send good rows
+    to quarantine as done in the future.
+    """
     if job.config.source.extracted_on is not None:
         return job.config.source.extracted_on
-    if job.one("SELECT max(created_utc) FROM a1") is None:
-        return None
-    latest = job.one(
-        "SELECT greatest(max(m), (SELECT max(created_utc) FROM o1)) FROM (SELECT max(created_utc) AS m FROM a1 WHERE _d = 0)"
+    ticked = [s.object.name for s in job.objects("activities") if "system_clock" in s.object.values]
+    clock = (
+        f"CASE WHEN _src IN ({', '.join(quote(name) for name in ticked)}) THEN clock_utc END"
+        if ticked
+        else "NULL::TIMESTAMP"
     )
-    return latest.date() if latest else None
+    rows, written, latest, deals = job.rows(
+        f"SELECT count(*), count(coalesce(created_utc, {clock})), greatest(max(created_utc), max({clock})), "
+        "(SELECT max(created_utc) FROM o1) FROM a1 WHERE _d = 0"
+    )[0]
+    if not rows or written < DATED_SHARE * rows:
+        return None
+    found = max(moment for moment in (latest, deals, job.latest_version) if moment is not None)
+    job.details["inferred_day"] = True
+    return found.date()
 
 
 def fill_memberships(job: Job) -> None:
@@ -272,64 +287,3 @@ def fill_memberships(job: Job) -> None:
         f"CAST(NULL AS VARCHAR) AS manager, greatest(DATE '{since}', coalesce(hired_on, DATE '{since}')) AS valid_from, left_on + 1 AS valid_to FROM w_reps WHERE _d = 0 AND _q = 0 "
         f"AND (left_on IS NULL OR left_on >= greatest(DATE '{since}', coalesce(hired_on, DATE '{since}')))"
     )
-
-
-def report_content(
-    job: Job,
-    objects: list[dict[str, Any]],
-    written: dict[str, int],
-    not_read: list[dict[str, Any]],
-    unopened: list[str],
-) -> dict[str, Any]:
-    """The import report as JSON: no names, no texts of rows, nothing of this machine."""
-    base = job.config.base
-    hashes = sorted(f["sha256"] or "" for o in objects for f in o["files"])
-    kinds = {r.kind: {"attempt": r.attempt, "meaningful": r.meaningful is not None} for r in base.activity if r.kind}
-    return {
-        "crm": job.mapping.crm,
-        "config": {"files": job.config.names, "sha256": job.config.sha256},
-        "source_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        "export_day": job.as_of,
-        "pseudonym_key": key_fingerprint(job.key),
-        "objects": objects,
-        "tables": written,
-        "defects": job.ledger.entries,
-        "kind_conflicts": job.details.get("kind_conflicts", []),
-        "unlabelled_outcomes": job.details.get("unlabelled_outcomes", []),
-        "bulk_imports": bulk_list(job),
-        "unclassified_share": job.details.get("unclassified_share", 0.0),
-        "keyed_ids": job.details.get("keyed_ids", 0),
-        "not_read": not_read,
-        "not_opened": unopened,
-        "policy": {
-            "kinds": kinds,
-            "week_start": base.team.week_start,
-            "workdays": base.team.workdays,
-            "fiscal": {
-                "kind": base.fiscal.kind,
-                "start_month": base.fiscal.start_month,
-                "year_named_for": base.fiscal.year_named_for,
-            },
-            "money": {
-                "basis": base.money.basis,
-                "won_date": base.money.won_date,
-                "credit": base.money.credit,
-                "fx": base.money.fx,
-            },
-            "leads": {"first_touch": base.leads.first_touch, "response_clock": base.leads.response_clock},
-            "ramp_days": base.people.ramp_days,
-            "privacy": {
-                "min_group": base.privacy.min_group,
-                "leader_sees": base.privacy.leader_sees,
-                "peers": base.privacy.peers,
-            },
-        },
-    }
-
-
-def bulk_list(job: Job) -> list[dict[str, Any]]:
-    """The minutes in which a bulk import wrote activities (D23)."""
-    return [
-        {"minute": str(m), "rows": n}
-        for m, n in job.rows("SELECT minute, sum(n)::BIGINT FROM bulk_minutes GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50")
-    ]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.crm.importers import csvfile, database, jsonlines
-from analysis.crm.importers.config import Source
 from analysis.crm.importers.naming import words_of
+from analysis.crm.importers.sections import Source
 from analysis.errors import DataError, InputError
 
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet",

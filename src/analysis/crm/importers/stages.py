@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from analysis.crm.importers.config import Stage
 from analysis.crm.importers.defects import bit, mask
 from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.rules import quote
+from analysis.crm.importers.sections import Stage
 from analysis.crm.importers.strict import nearest
 
 HISTORY = ("deal", "clock", "field", "old", "new", "bulk")

@@ -10,6 +10,9 @@ from __future__ import annotations
 from analysis.crm.importers.defects import mask
 from analysis.crm.importers.job import Job
 
+# A day inferred from the rows may lag behind the real one by a weekend.
+INFERRED_GRACE_DAYS = 3
+
 
 def judge_activities(job: Job) -> None:
     """Make `w_activities` from `a1`, once deals (`w_opportunities`) and leads (`w_leads`) are known."""
@@ -132,7 +135,10 @@ def finish(job: Job, as_of: str) -> None:
     quarantined = mask(
         ("no_id", "id IS NULL"),
         ("no_date", "occurred_on IS NULL"),
-        ("D24", f"state = 'done' AND occurred_on > {as_of}"),
+        (
+            "D24",
+            f"state = 'done' AND occurred_on > {as_of} + {INFERRED_GRACE_DAYS if job.details.get('inferred_day') else 0}",
+        ),
         ("D28", "rep_id IS NULL"),
         ("D31", "coalesce(held, false)"),
         ("D10", f"NOT {is_planned_length} AND NOT meeting AND seconds > {limit}"),

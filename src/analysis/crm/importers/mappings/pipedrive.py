@@ -22,6 +22,7 @@ ACTIVITY = Object(
         "linked": "coalesce({deal_id}, {lead_id}, {org_id}, {person_id}) IS NOT NULL",
         "deleted": "coalesce(NOT yes({active_flag}), false)",
         "kind_name": "{type}",
+        "system_clock": "true",
     },
     LIVE,
 )  # fmt: skip

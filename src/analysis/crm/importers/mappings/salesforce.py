@@ -46,6 +46,7 @@ TASK = Object(
         "has_outcome": "{CallDisposition} IS NOT NULL",
         "kind_a": "{Type}",
         "kind_b": "{TaskSubtype}",
+        "system_clock": "true",
     },
     LIVE,
 )  # fmt: skip
