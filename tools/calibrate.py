@@ -1,20 +1,27 @@
 """Measure the grading on simulated worlds whose truth is known, and write docs/calibration.md: `make calibrate`.
 
 Every draw is a fresh company (or one team) that goes through the whole grading at company scope. Draws are seeded by their
-number, so a rerun of the same code gives the same page; `--draws` trades time for precision.
+number, so a rerun of the same code gives the same page; `--draws` trades time for precision. An interrupted run goes on
+from the draws that the same code has already made (`--keep`).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one draw a core, not one draw on all of them
 
 import numpy as np
 import pandas as pd
 
+import analysis
 from analysis.crm.simulate import simulate_panel
 from analysis.evidence.assess import assess, measured
 from analysis.evidence.grades import doubt, grade
@@ -38,7 +45,8 @@ WORLDS = {
     "thin": (12, 8, 104),
 }
 TEAMS = {f"{world}, one team of {reps}": (world, (1, reps, 104)) for world in ("null", "demo") for reps in (6, 10, 30)}
-FALSE_WORLDS = ("null", "reverse", "territory", "logging_break")
+ROOMS = ("models", "evidence", "panel", "crm/simulate")
+Job = tuple[str, str, int, tuple[int, int, int]]
 
 
 def panel_of(world: str, seed: int, size: tuple[int, int, int]) -> tuple[Panel, dict[str, Any]]:
@@ -49,7 +57,7 @@ def panel_of(world: str, seed: int, size: tuple[int, int, int]) -> tuple[Panel, 
     return Panel(frame, kinds, ("wins", "revenue"), currency="EUR", cycle_days_p75=56.0, advanced=advanced), truth
 
 
-def one_draw(job: tuple[str, str, int, tuple[int, int, int]]) -> list[dict[str, Any]]:
+def one_draw(job: Job) -> list[dict[str, Any]]:
     """Every activity of one draw: what was planted, what was measured, which grade it got."""
     name, world, seed, size = job
     panel, truth = panel_of(world, seed, size)
@@ -184,17 +192,51 @@ def page(rows: pd.DataFrame, draws: int) -> str:
     )
 
 
+def code_fingerprint() -> str:
+    """Of the sources a draw depends on: draws of other code are never mixed in."""
+    package = Path(analysis.__file__).parent
+    sources = [Path(__file__), *(p for room in ROOMS for p in sorted((package / room).rglob("*.py")))]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
+
+
+def draws(jobs: list[Job], processes: int, keep: Path) -> Iterator[list[dict[str, Any]]]:
+    """The rows of every draw, in the order of the jobs; new ones are written to `keep` as they come."""
+    code, done = code_fingerprint(), {}
+    if keep.exists():
+        for line in keep.read_text(encoding="utf-8").splitlines():
+            kept = json.loads(line)
+            if kept["code"] == code:
+                done[tuple(kept["draw"])] = kept["rows"]
+    todo = [job for job in jobs if (job[0], job[2]) not in done]
+    keep.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(processes) as pool, keep.open("a", encoding="utf-8") as out:
+        running = {pool.submit(one_draw, job): (job[0], job[2]) for job in todo}
+        for future in as_completed(running):
+            draw = running[future]
+            done[draw] = future.result()
+            out.write(json.dumps({"code": code, "draw": draw, "rows": done[draw]}, default=float) + "\n")
+            out.flush()
+    yield from (done[job[0], job[2]] for job in jobs)
+
+
 def main() -> None:
     """Run the draws and write the page."""
+    root = Path(__file__).parents[1]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=100, help="draws a world")
+    parser.add_argument("--only", nargs="*", help="these worlds only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "calibration.md")
+    parser.add_argument("--keep", type=Path, default=root / ".calibration" / "draws.jsonl")
+    parser.add_argument("--out", type=Path, default=root / "docs" / "calibration.md")
     chosen = parser.parse_args()
-    jobs = [(name, name, seed, size) for name, size in WORLDS.items() for seed in range(chosen.draws)]
-    jobs += [(name, world, seed, size) for name, (world, size) in TEAMS.items() for seed in range(2 * chosen.draws)]
-    with ProcessPoolExecutor(chosen.jobs) as pool:
-        rows = pd.DataFrame([line for lines in pool.map(one_draw, jobs, chunksize=4) for line in lines])
+    # By draw, not by world: an interrupted run has a little of everything.
+    jobs = [(name, name, seed, size) for seed in range(chosen.draws) for name, size in WORLDS.items()]
+    jobs += [(name, world, seed, size) for seed in range(chosen.draws) for name, (world, size) in TEAMS.items()]
+    jobs = [job for job in jobs if not chosen.only or job[0] in chosen.only]
+    rows = pd.DataFrame([line for lines in draws(jobs, chosen.jobs, chosen.keep) for line in lines])
+    names = [name for name in (*WORLDS, *TEAMS) if name in set(rows["name"])]
+    rows["name"] = pd.Categorical(rows["name"], names)
+    rows = rows.sort_values("name", kind="stable").astype({"name": str})
     chosen.out.write_text(page(rows, chosen.draws), encoding="utf-8")
     print(f"{chosen.out} written from {len(jobs)} draws")
 
