@@ -1,6 +1,11 @@
 """Fixtures every test may use."""
 
+import os
 from pathlib import Path
+
+# Before anything imports numpy: the package asks for one BLAS thread itself, but only where it is imported first, and with a
+# test process on each core more threads wait for each other ten times longer than they work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 

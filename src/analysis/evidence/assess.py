@@ -18,13 +18,12 @@ from analysis.evidence.estimate import (
     persistences,
     with_jackknife,
 )
+from analysis.evidence.forecasts import forecasts
 from analysis.evidence.grades import Measured
 from analysis.evidence.plan import LAG_TERMS, Plan
 from analysis.evidence.sample import Array, Sample, Scope
-from analysis.models.forecast import Gain, recent_mean, rolling_origin, season_terms
+from analysis.models.forecast import Gain
 from analysis.models.multiplicity import benjamini_hochberg
-
-OWN_PAST = 13  # periods of a rep's own results that the forecast baseline knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +62,6 @@ def blank(sample: Sample, refused: str) -> ScopeResult:
         n_wins=np.nan if wins is None else float(np.nansum(wins[sample.keep])),
         refused=refused,
     )
-
-
-def forecasts(sample: Sample) -> tuple[dict[str, Gain], tuple[str, ...]]:
-    """Rolling origin against rep, season and own past; the note says why it could not be done."""
-    keep, n_terms = sample.keep, sample.basis.shape[1]
-    past = recent_mean(sample.outcomes[sample.plan.outcome], sample.rep_codes, sample.cells.time, OWN_PAST)
-    base = np.column_stack([season_terms(sample.weeks), np.nan_to_num(past), sample.controls])[keep]
-    groups = {name: sample.terms[keep, k * n_terms : (k + 1) * n_terms] for k, name in enumerate(sample.activities)}
-    try:
-        out = rolling_origin(
-            np.maximum(sample.y, 0.0),
-            base,
-            groups,
-            sample.rep_codes[keep],
-            sample.cells.time[keep],
-            within=sample.cells.effect[keep],
-        )
-    except AnalysisError as error:
-        return {}, (f"No forecast test: {error}",)
-    return {**out.by_group, "": out.together}, ()
 
 
 def assess(scope: Scope) -> ScopeResult:

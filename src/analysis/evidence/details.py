@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, measured
+from analysis.evidence.sensitivity import Sensitivities
 from analysis.models.inference import Estimate
 from analysis.models.power import weeks_needed
 
@@ -64,6 +65,33 @@ def needed(result: ScopeResult, k: int) -> float | None:
     """Periods of data, in all, until an effect worth acting on would be found by the same reps; None when never."""
     e = result.estimates[k].link
     return plain(float(weeks_needed(measured(result, k).useful, e.std_error, int(e.df), result.n_weeks)))
+
+
+def sensitivity_details(found: Sensitivities) -> dict[str, Any]:
+    """What other assumptions say, by activity; forecasts by baseline."""
+    return {
+        "links": {
+            name: [
+                estimate_details(s.link) | {"assumption": s.assumption, "change_p": plain(s.change_p)} for s in links
+            ]
+            for name, links in found.links.items()
+        },
+        "deal_size": {name: estimate_details(e) for name, e in found.deal_size.items()},
+        "quality": {
+            name: [
+                estimate_details(q.extra) | {"quality": q.quality, "share": plain(q.share), "q_value": plain(q.q_value)}
+                for q in each
+            ]
+            for name, each in found.quality.items()
+        },
+        "forecasts": {
+            baseline: {
+                name or "all together": {"gain": plain(g.gain), "p_value": plain(g.p_value)}
+                for name, g in gains.items()
+            }
+            for baseline, gains in found.forecasts.items()
+        },
+    }
 
 
 KERNEL = ("lag", "estimate", "conf_low", "conf_high")

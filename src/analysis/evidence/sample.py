@@ -17,6 +17,7 @@ from analysis.models.design import Cells, lag_basis, lag_terms, make_cells, vali
 from analysis.panel import Panel
 
 Array = np.ndarray
+PIPELINE = ("pipeline_open", "pipeline_factored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Sample:
     """Arrays of one scope, n rows, k activities, L lags, q smooth terms an activity.
 
     counts: (n, k) activities of the row's own week. terms: (n, k*q) smooth sums over lags 1..L, activity by activity.
-    basis: (L, q). controls: (n, c), at present the share of the week worked. outcomes: name -> (n,).
+    basis: (L, q). controls: (n, c), at present the share of the week worked. pipeline: (n, 0 to 2)
+    log of the open and the probability-weighted pipeline when the period began, where recorded. outcomes: name -> (n,).
     keep: rows whose lags and outcome are all known. rep_codes, team_codes, weeks: (n,). n_weeks:
     periods with usable rows; n_periods: periods with any row. refused: why no answer can be given for this scope, or "".
     """
@@ -38,6 +40,7 @@ class Sample:
     terms: Array
     basis: Array
     controls: Array
+    pipeline: Array
     outcomes: dict[str, Array]
     keep: Array
     rep_codes: Array
@@ -83,6 +86,16 @@ def controls_of(frame: pd.DataFrame) -> Array:
     if "worked_share" not in frame or frame["worked_share"].isna().any() or frame["worked_share"].nunique() < 2:
         return np.empty((len(frame), 0))
     return frame[["worked_share"]].to_numpy(float)
+
+
+def pipeline_of(frame: pd.DataFrame) -> Array:
+    """(n, 0 to 2): log(1 + pipeline / its mean) at the start of the period, for each column recorded in every row."""
+    columns = []
+    for name in PIPELINE:
+        values = frame[name].to_numpy(float) if name in frame else np.full(len(frame), np.nan)
+        if np.isfinite(values).all() and values.mean() > 0:
+            columns.append(np.log1p(np.maximum(values, 0.0) / values.mean()))
+    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
 
 
 def scope_refusal(sample: Sample) -> str:
@@ -138,6 +151,7 @@ def make_sample(
         terms=terms,
         basis=basis,
         controls=controls_of(frame),
+        pipeline=pipeline_of(frame),
         outcomes=outcomes,
         keep=keep,
         rep_codes=pd.factorize(frame["rep_id"])[0],

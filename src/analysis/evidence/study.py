@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, assess, measured
-from analysis.evidence.details import plain, scope_details
+from analysis.evidence.details import plain, scope_details, sensitivity_details
 from analysis.evidence.findings import tabulate
 from analysis.evidence.grades import Measured, grade
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import Break, find_breaks, regime_units
 from analysis.evidence.sample import Array, Scope, make_sample, make_scope
+from analysis.evidence.sensitivity import sensitivities
 from analysis.evidence.shapes import shape_sentence, shapes
 from analysis.evidence.teams import Shared, own_only, pool, team_measured
 from analysis.panel import Panel
@@ -83,6 +84,7 @@ def run_study(
         "logging_breaks": [asdict(b) for b in breaks],
         "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
         "shapes": shape_details(panel, plan, units, company),
+        "sensitivity": other_assumptions(panel, plan, units, company),
         "scopes": {r.team_id or "company": scope_details(r) for r in results},
     }
     return Study(
@@ -107,6 +109,13 @@ def shape_details(panel: Panel, plan: Plan, units: Array, company: ScopeResult) 
         }
         for s in shapes(make_sample(panel, plan, units=units))
     }
+
+
+def other_assumptions(panel: Panel, plan: Plan, units: Array, company: ScopeResult) -> dict[str, Any]:
+    """What the company's links become under other assumptions; empty where the company was refused."""
+    if company.refused:
+        return {}
+    return sensitivity_details(sensitivities(panel, make_sample(panel, plan, units=units), company.forecast))
 
 
 def versions() -> dict[str, str]:
