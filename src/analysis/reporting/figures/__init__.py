@@ -8,7 +8,8 @@ from analysis.reporting.figures.amounts import pipeline, volume
 from analysis.reporting.figures.delay import delay
 from analysis.reporting.figures.effects import effects, teams
 from analysis.reporting.figures.funnel import funnel
+from analysis.reporting.figures.rates import rates
 from analysis.reporting.figures.result import result
 from analysis.reporting.figures.spark import spark
 
-__all__ = ["delay", "effects", "funnel", "pipeline", "result", "spark", "teams", "volume"]
+__all__ = ["delay", "effects", "funnel", "pipeline", "rates", "result", "spark", "teams", "volume"]
