@@ -154,3 +154,26 @@ def test_every_section_speaks_on_good_and_on_thin_data(request, name, which):
     words = re.sub(r"<[^>]+>", " ", shown)
     assert not re.search(r"\bnan\b|\bNone\b|cause[sd]\b", words)
     assert len(words.split()) > 3
+
+
+def test_other_assumptions_are_read_back_from_the_study(book, thin):
+    table = rs.assumptions(book)
+    assert len(table.rows) == 4 * len(book.plan.discretionary)
+    own = next(row for row in table.rows if row[0] == "Meetings" and row[1] == "As studied")
+    assert own[2].startswith(f"{100 * np.expm1(link(book, 'meeting')):.1f}")
+    assert rs.baselines(book).rows[-1][0] == "All together"
+    assert "not recorded" in rs.baselines(book).note or len(rs.baselines(book).columns) == 4
+    assert "not recorded" in rs.quality(book).text
+    assert len(rs.deal_size(book).rows) == len(book.plan.discretionary)
+    assert not rs.assumptions(thin).rows and "too few" in rs.deal_size(thin).text
+
+
+def test_the_curve_is_read_with_the_copies_that_look_like_it(book):
+    frame, test = rs.specifications(book, "meeting"), rs.specification_test(book, "meeting", copies=19)
+    said = rs.specification_reading(frame, test).text
+    assert "Of 19 copies of the data with the timing lost" in said
+    counts = {0: "none shows", 1: "one shows"}
+    for p in (test.p_median, test.p_largest):
+        n = round(20 * p) - 1
+        assert counts.get(n, f"{n} show") in said
+    assert rs.specification_test(Book(panel_of("demo", seed=1, teams=1, reps=3, weeks=45)[0])) is None

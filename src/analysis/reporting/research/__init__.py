@@ -1,6 +1,7 @@
 """The analyst's research notebooks: each function takes the opened book and returns what one cell displays."""
 
 from analysis.reporting.research import plots
+from analysis.reporting.research.assumptions import assumptions, baselines, deal_size, quality
 from analysis.reporting.research.book import Book, open_book
 from analysis.reporting.research.calibration import calibration, calibration_reading, power_frame, rotated_p_values
 from analysis.reporting.research.carry import carry_over, carry_over_reading, scan, scan_reading
@@ -25,7 +26,7 @@ from analysis.reporting.research.findings import (
 from analysis.reporting.research.places import data_folder
 from analysis.reporting.research.sample import limits, notes, overview, sample
 from analysis.reporting.research.shapes import shape_curves, shape_reading
-from analysis.reporting.research.specifications import specification_reading, specifications
+from analysis.reporting.research.specifications import specification_reading, specification_test, specifications
 from analysis.reporting.research.teams import team_links, team_reading, team_table
 from analysis.reporting.research.trust import (
     change_mind,
@@ -40,6 +41,8 @@ from analysis.reporting.research.trust import (
 
 __all__ = [
     "Book",
+    "assumptions",
+    "baselines",
     "calibration",
     "calibration_reading",
     "cards",
@@ -51,6 +54,7 @@ __all__ = [
     "correlation_reading",
     "correlations",
     "data_folder",
+    "deal_size",
     "delay_answer",
     "delays",
     "detectable",
@@ -71,6 +75,7 @@ __all__ = [
     "power_frame",
     "projection_reading",
     "projections",
+    "quality",
     "rotated_p_values",
     "sample",
     "scan",
@@ -78,6 +83,7 @@ __all__ = [
     "shape_curves",
     "shape_reading",
     "specification_reading",
+    "specification_test",
     "specifications",
     "team_links",
     "team_reading",
