@@ -117,6 +117,10 @@ class CompanyDesk:
         """A share as per cent, a dash where it is not known."""
         return words.share(value, locale=self.locale) if words.is_known(value) else self.none
 
+    def amount(self, value: float) -> str:
+        """An estimated amount: two significant digits."""
+        return words.money(value, self.pack.currency, locale=self.locale)
+
     def bare(self, value: float) -> str:
         """An amount without its currency, for columns that name it."""
         return words.money(value, None, locale=self.locale)
