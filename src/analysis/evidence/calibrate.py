@@ -3,28 +3,31 @@
 False claims: every rep's activities are rotated in time by a random offset, all together. Habits, persistence, seasons
 and the link between activities stay as they are; only their timing against the outcome is lost. Whatever is graded A or B
 then is false. Power: into such a rotated copy an effect of known size is planted, and the search is repeated.
-A rotated copy is first searched with the cheapest errors; only what passes that goes through the whole grading.
+A rotated copy is first searched with one Newton step and the cheapest errors; only what passes goes on to the fit, then
+to its jackknife, then through the whole grading.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.evidence.assess import ScopeResult, assess, assess_links, measured
 from analysis.evidence.estimate import check_vcov, fit_headline
 from analysis.evidence.grades import grade
+from analysis.evidence.onestep import NullModel, null_model
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import find_breaks, regime_units
-from analysis.evidence.sample import Array, make_sample, make_scope
-from analysis.evidence.teams import pool, team_measured
+from analysis.evidence.sample import Array, Sample, make_sample, make_scope
+from analysis.evidence.teams import OWN, Shared, pool, team_measured
 from analysis.models.design import lag_terms, make_cells
 from analysis.models.inference import contrast
 from analysis.models.multiplicity import benjamini_hochberg
@@ -34,8 +37,7 @@ from analysis.panel import Panel
 TEAM_EVERY = 10  # every tenth rotated copy also goes through the teams, which are many
 PLANTED_SHARES = (0.10, 0.20, 0.40)  # of the outcome, at the volume as it is
 PLANTED_DRAWS = 20
-
-Mapper = Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]]
+SCREEN = 2.0  # times the level of a claim: room for the difference between one Newton step and the whole fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,30 @@ def band(count: int, n: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """One Newton step for every copy from the model without activities, which is the same for all of them."""
+
+    plan: Plan
+    sample: Sample
+    model: NullModel
+
+    def lets_through(self, panel: Panel) -> bool:
+        """Whether any activity's t, counted over all of them, comes anywhere near a claim."""
+        s = self.sample
+        terms = lag_terms(s.cells, panel.frame[list(s.activities)].to_numpy(float), s.basis, self.plan.lags)
+        contrasts = np.array([s.weights(k) for k in range(len(s.activities))])
+        t = self.model.t_values(np.hstack([terms, s.controls]), contrasts)
+        p = 2 * stats.t.sf(np.abs(t), self.model.work.plan.clusters - 1)
+        return bool((benjamini_hochberg(p) <= SCREEN * self.plan.limits.claim_q).any())
+
+
+def make_screen(panel: Panel, plan: Plan, units: Array) -> Screen:
+    """The screen of a panel. Raises Refused when its outcome never happens."""
+    sample = make_sample(panel, plan, units=units)
+    return Screen(plan, sample, null_model(sample.outcomes[plan.outcome], sample.cells, sample.keep, "multiplicative"))
+
+
+@dataclass(frozen=True)
 class Desk:
     """What every draw works on; a draw depends on it and on its own number only."""
 
@@ -91,6 +117,11 @@ class Desk:
     plan: Plan
     units: Array
     seed: int
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Finds the copies worth fitting."""
+        return make_screen(self.panel, self.plan, self.units)
 
     def rotated(self, draw: int) -> Panel:
         """The panel with every rep's activities rotated."""
@@ -110,27 +141,41 @@ class Desk:
         return bool(letters & {"A", "B"}), "A" in letters, rows, claims
 
     def _company_letters(self, panel: Panel) -> set[str]:
-        if not (may_claim(panel, self.plan, self.units) and still_claims(panel, self.plan, self.units)):
+        if not (
+            self.screen.lets_through(panel)
+            and may_claim(panel, self.plan, self.units)
+            and still_claims(panel, self.plan, self.units)
+        ):
             return set()
         return letters_of(assess(make_scope(panel, self.plan, units=self.units)))
 
     def _team_claims(self, panel: Panel) -> tuple[int, int]:
+        """Rows graded and rows claimed over all teams; the whole grading only for teams that could claim something."""
         samples = (make_sample(panel, self.plan, team_id=t, units=self.units) for t in teams_of(panel))
         results = [assess_links(sample) for sample in samples]
         shared, _ = pool(results)
-        company = None
+        possible = [r for r in results if r.team_id in shared and self._may_claim_for(shared[r.team_id])]
         claims = 0
-        for result in results:
-            pooled = shared.get(result.team_id)
-            if pooled is None:
-                continue
-            q = benjamini_hochberg([s.p_value for s in pooled])
-            if not (q <= self.plan.limits.claim_q).any():
-                continue
-            company = company or assess(make_scope(panel, self.plan, units=self.units))
-            own = assess(make_scope(panel, self.plan, team_id=result.team_id, units=self.units))
-            claims += sum(grade(m, self.plan.limits)[0] in "AB" for m in team_measured(own, pooled, company))
+        if possible:
+            lenders = assess_links(make_sample(panel, self.plan, units=self.units))
+            possible = [r for r in possible if self._may_claim_for(shared[r.team_id], lenders)]
+        if possible:
+            company = assess(make_scope(panel, self.plan, units=self.units))
+            for result in possible:
+                own = assess(make_scope(panel, self.plan, team_id=result.team_id, units=self.units))
+                facts = team_measured(own, shared[result.team_id], company)
+                claims += sum(grade(m, self.plan.limits)[0] in "AB" for m in facts)
         return sum(not r.refused for r in results) * len(self.plan.discretionary), claims
+
+    def _may_claim_for(self, pooled: list[Shared], lenders: ScopeResult | None = None) -> bool:
+        """Whether any row of a team passes the count, and (with lenders) whether a borrowed one rests on anything there."""
+        level = self.plan.limits.claim_q
+        counted = benjamini_hochberg([s.p_value for s in pooled]) <= level
+        if lenders is None or lenders.refused:
+            return bool(counted.any())
+        # The lender's bootstrap must confirm a borrowed row; its t test is never far from that.
+        backed = np.array([s.own_share >= OWN for s in pooled]) | (lenders.p_values <= SCREEN * level)
+        return bool((counted & backed).any())
 
     def planted_draw(self, draw: int) -> tuple[int, bool]:
         """One rotated copy with one effect planted: index of its size, and whether it was found."""
@@ -217,13 +262,10 @@ def calibrate(
     """
     plan = make_plan(panel, seed=seed)
     units = regime_units(panel, find_breaks(panel, plan.activities))
-    desk = Desk(panel, plan, units, seed)
     refused = make_sample(panel, plan, units=units).refused
     if refused:
         return Calibration(0, 0, 0, 0, 0, pd.DataFrame(columns=["share", "found", "draws"]), refused)
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool_:
-        nulls = list(pool_.map(desk.null_draw, range(shifts), chunksize=8))
-        draws = list(pool_.map(desk.planted_draw, range(planted * len(PLANTED_SHARES)), chunksize=8))
+    nulls, draws = _work_off(Desk(panel, plan, units, seed), shifts, planted * len(PLANTED_SHARES), jobs)
     found = [[hit for size, hit in draws if size == i] for i in range(len(PLANTED_SHARES))]
     power = pd.DataFrame(
         [(share, sum(hits), len(hits)) for share, hits in zip(PLANTED_SHARES, found, strict=True)],
@@ -231,3 +273,26 @@ def calibrate(
     )
     any_claim, any_a, rows, claims = (sum(column) for column in zip(*nulls, strict=True))
     return Calibration(shifts, any_claim, any_a, rows, claims, power)
+
+
+def _work_off(desk: Desk, shifts: int, planted: int, jobs: int | None) -> tuple[list[Any], list[Any]]:
+    """All rotated and all planted draws; each process is given the data once."""
+    processes = jobs or os.cpu_count() or 1
+    if processes == 1:
+        return [desk.null_draw(i) for i in range(shifts)], [desk.planted_draw(i) for i in range(planted)]
+    with ProcessPoolExecutor(processes, initializer=_sit_down, initargs=(desk,)) as pool_:
+        nulls = pool_.map(_draw, [(False, i) for i in range(shifts)], chunksize=5)
+        draws = pool_.map(_draw, [(True, i) for i in range(planted)], chunksize=5)
+        return list(nulls), list(draws)
+
+
+_SEAT: list[Desk] = []
+
+
+def _sit_down(desk: Desk) -> None:
+    _SEAT[:] = [desk]
+
+
+def _draw(job: tuple[bool, int]) -> Any:
+    planted, number = job
+    return _SEAT[0].planted_draw(number) if planted else _SEAT[0].null_draw(number)

@@ -12,23 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import check_vcov
+from analysis.evidence.onestep import null_model
 from analysis.evidence.sample import Array, Sample
-from analysis.models.absorb import absorber, layout
-from analysis.models.columns import Dense
 from analysis.models.design import Cells, lag_basis, lag_terms, make_cells
 from analysis.models.inference import contrast
 from analysis.models.linear import fit_ols
-from analysis.models.ppml import fit_ppml, without_zeros
+from analysis.models.ppml import fit_ppml
 from analysis.models.shift import shift_activities
-from analysis.models.within import net_vector, take_out
 from analysis.panel import Panel
 
+Model = Literal["multiplicative", "additive"]
 EFFECTS = ("team_week", "week")
 COLUMNS = ["activity", "outcome", "model", "effects", "window", "terms", "estimate", "low", "high", "headline"]
 
@@ -38,7 +38,7 @@ class Choice:
     """One equivalent way: outcome, model (multiplicative, additive), effects (team_week, week), window in periods, smooth terms."""
 
     outcome: str
-    model: str
+    model: Model
     effects: str
     window: int
     terms: int
@@ -67,7 +67,7 @@ def choices_of(sample: Sample, outcomes: tuple[str, ...]) -> list[Choice]:
     (half, as planned, one and a half times) and smooth terms (one, three), in a fixed order."""
     longest = sample.plan.max_lag
     windows = sorted({max(1, longest // 2), longest, min(longest + longest // 2, max(1, sample.n_periods // 4))})
-    models = [(sample.plan.outcome, "multiplicative")]
+    models: list[tuple[str, Model]] = [(sample.plan.outcome, "multiplicative")]
     if "revenue" in outcomes:
         models += [("revenue", "multiplicative")] if sample.plan.outcome != "revenue" else []
         models += [("revenue", "additive")]
@@ -162,17 +162,19 @@ def _one_step(panel: Panel, sample: Sample, activity: str, choices: list[Choice]
         return np.hstack([*parts, sample.controls])
 
     usable = sample.keep & np.isfinite(columns(sample.counts)).all(axis=1)
-    groups = list(dict.fromkeys((c.outcome, c.model, c.effects) for c in choices))
-    metrics = {group: _metric(panel, sample, usable, *group) for group in groups}
+    models = {
+        group: null_model(sample.outcomes[group[0]], cells_for(panel, sample, group[2]), usable, group[1])
+        for group in dict.fromkeys((c.outcome, c.model, c.effects) for c in choices)
+    }
 
     def estimate(counts: Array) -> Array:
         terms = columns(counts)
-        found = {group: metric(terms) for group, metric in metrics.items()}
+        found = {group: model.net(terms)[1] for group, model in models.items()}
         out = []
         for choice in choices:
-            gram, cross = found[choice.outcome, choice.model, choice.effects]
-            form = (choice.window, choice.terms)
-            coef = np.linalg.lstsq(gram[np.ix_(places[form], places[form])], cross[places[form]], rcond=None)[0]
+            within = found[choice.outcome, choice.model, choice.effects]
+            form, at = (choice.window, choice.terms), places[choice.window, choice.terms]
+            coef = np.linalg.lstsq(within.gram[np.ix_(at, at)], within.cross[at, 0], rcond=None)[0]
             width = bases[form].shape[1]
             out.append(bases[form].sum(axis=0) @ coef[k * width : (k + 1) * width])
         return np.array(out)
@@ -185,38 +187,3 @@ def _places(bases: dict[tuple[int, int], Array], n_activities: int, n_controls: 
     ends = np.cumsum([0, *(n_activities * basis.shape[1] for basis in bases.values())])
     controls = np.arange(ends[-1], ends[-1] + n_controls)
     return {form: np.r_[np.arange(ends[i], ends[i + 1]), controls] for i, form in enumerate(bases)}
-
-
-def _metric(
-    panel: Panel, sample: Sample, usable: Array, outcome: str, model: str, effects: str
-) -> Callable[[Array], tuple[Array, Array]]:
-    """From all columns (n, p) to their cross products net of effects and with the residual of the model without them."""
-    y, cells = sample.outcomes[outcome], cells_for(panel, sample, effects)
-    used = usable & np.isfinite(y)
-    if model == "additive":
-        scale = float(y[used].mean())
-        work = absorber(layout(cells.take(used)))
-        residual, weight = net_vector(work, (y[used] / scale)[:, None]), None
-    else:
-        y = np.maximum(np.where(used, y, 0.0), 0.0)
-        used, _ = without_zeros(y, cells, used)
-        mean = _effects_only(y[used], cells.take(used))
-        work, residual, weight = absorber(layout(cells.take(used)), mean), (y[used] - mean)[:, None], mean
-
-    def cross_products(terms: Array) -> tuple[Array, Array]:
-        within = take_out(work, Dense(np.ascontiguousarray(terms[used])), residual, weight)
-        return within.gram, within.cross[:, 0]
-
-    return cross_products
-
-
-def _effects_only(y: Array, cells: Cells, sweeps: int = 200) -> Array:
-    """Poisson means (n,) of the model with both sets of effects and nothing else, by proportional fitting."""
-    mean = np.full(y.size, y.mean())
-    for _ in range(sweeps):
-        before = mean
-        for codes in (cells.effect, cells.unit):
-            mean = mean * (np.bincount(codes, y) / np.bincount(codes, mean))[codes]
-        if np.abs(mean - before).max() <= 1e-10 * y.mean():
-            break
-    return mean

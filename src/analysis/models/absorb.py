@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -152,13 +153,27 @@ def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
     return lambda sums: np.asarray(lu.solve(np.ascontiguousarray(sums)))
 
 
-def kept_reduced(work: Absorber, levels: Codes) -> Floats:
-    """The kept side's system with all levels but these eliminated: (m, m) for m levels."""
-    if isinstance(work.system, np.ndarray) and levels.size == work.system.shape[0]:
-        return work.system
-    picks = np.zeros((work.system.shape[0], levels.size))
-    picks[levels, np.arange(levels.size)] = 1.0
-    return np.asarray(np.linalg.inv(work.solve_kept(picks)[levels]), np.float64)
+def reducer(work: Absorber) -> Callable[[Codes], Floats]:
+    """A function from m levels to the kept side's system (m, m) with all other levels eliminated.
+
+    A dense system is inverted once, when first needed, and shared by all calls.
+    """
+    system = work.system
+
+    @cache
+    def inverse() -> Floats:
+        return work.solve_kept(np.eye(system.shape[0]))
+
+    def reduced(levels: Codes) -> Floats:
+        if isinstance(system, np.ndarray):
+            if levels.size == system.shape[0]:
+                return system
+            return np.asarray(np.linalg.inv(inverse()[np.ix_(levels, levels)]), np.float64)
+        picks = np.zeros((system.shape[0], levels.size))
+        picks[levels, np.arange(levels.size)] = 1.0
+        return np.asarray(np.linalg.inv(work.solve_kept(picks)[levels]), np.float64)
+
+    return reduced
 
 
 def level_sums(codes: Codes, values: Floats, levels: int) -> Floats:

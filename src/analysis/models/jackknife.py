@@ -8,12 +8,13 @@ out changes only the levels that the cluster touches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
 
-from analysis.models.absorb import Table, kept_reduced, to_array
+from analysis.models.absorb import Table, reducer, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
 from analysis.models.sums import tally
@@ -31,6 +32,7 @@ class Sides:
     kept: Codes
     link: Table
     gone_weight: Floats
+    reduced: Callable[[Codes], Floats]
 
 
 def leave_out(fit: Fit) -> Floats:
@@ -43,7 +45,7 @@ def leave_out(fit: Fit) -> Floats:
     plan = system.work.plan
     codes = (plan.cells.unit, plan.cells.effect)
     gone, kept = codes if plan.by_unit else codes[::-1]
-    sides = Sides(gone, kept, system.work.link, system.work.gone_weight)
+    sides = Sides(gone, kept, system.work.link, system.work.gone_weight, reducer(system.work))
     changes = np.empty((fit.n_clusters, fit.n_coef))
     for cluster in range(fit.n_clusters):
         rows = order[bounds[cluster] : bounds[cluster + 1]]
@@ -82,7 +84,7 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
     # A level that only this cluster has leaves with it.
     after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
     rest = links - own
-    kept_system = kept_reduced(fit.system.work, levels).copy()
+    kept_system = sides.reduced(levels).copy()
     kept_system[np.diag_indices(levels.size)] -= by_kept[:, -1]
     kept_system += links.T @ (links * before[:, None]) - rest.T @ (rest * after[:, None])
     width = fit.n_coef
