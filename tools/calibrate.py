@@ -11,96 +11,19 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one draw a core, not one draw on all of them
-
+import calibrate_evidence
+import calibrate_management
 import numpy as np
 import pandas as pd
 
 import analysis
-from analysis.crm.simulate import simulate_panel
-from analysis.evidence.assess import assess, measured
-from analysis.evidence.grades import doubt, grade
-from analysis.evidence.plan import make_plan
-from analysis.evidence.regimes import find_breaks, regime_units
-from analysis.evidence.sample import make_sample, make_scope
-from analysis.evidence.shapes import shapes
-from analysis.panel import Panel
 
-COMPANY = (24, 8, 104)
-WORLDS = {
-    "null": COMPANY,
-    "demo": COMPANY,
-    "small": COMPANY,
-    "reverse": COMPANY,
-    "territory": COMPANY,
-    "logging_break": COMPANY,
-    "turnover": COMPANY,
-    "saturation": COMPANY,
-    "heterogeneous": COMPANY,
-    "thin": (12, 8, 104),
-}
-TEAMS = {f"{world}, one team of {reps}": (world, (1, reps, 104)) for world in ("null", "demo") for reps in (6, 10, 30)}
 ROOMS = ("models", "evidence", "panel", "crm/simulate")
-Job = tuple[str, str, int, tuple[int, int, int]]
-
-
-def panel_of(world: str, seed: int, size: tuple[int, int, int]) -> tuple[Panel, dict[str, Any]]:
-    """A simulated panel and its truth; the stage marker is known as the events would show it."""
-    frame, truth = simulate_panel(world, seed, *size)
-    kinds = tuple(truth["activities"])
-    advanced = {kind: 1.0 for kind in kinds if truth["activities"][kind]["role"] == "stage_marker"}
-    return Panel(frame, kinds, ("wins", "revenue"), currency="EUR", cycle_days_p75=56.0, advanced=advanced), truth
-
-
-def one_draw(job: Job) -> list[dict[str, Any]]:
-    """Every activity of one draw: what was planted, what was measured, which grade it got."""
-    name, world, seed, size = job
-    panel, truth = panel_of(world, seed, size)
-    plan = make_plan(panel)
-    units = regime_units(panel, find_breaks(panel, plan.activities))
-    result = assess(make_scope(panel, plan, units=units))
-    base = {"name": name, "world": world, "seed": seed, "refused": bool(result.refused)}
-    if result.refused:
-        return [
-            base | {"activity": kind, "role": truth["activities"][kind]["role"], "grade": "X"}
-            for kind in plan.activities
-        ]
-    curves = {}
-    if world == "saturation":
-        curves = {s.activity: s for s in shapes(make_sample(panel, plan, units=units))}
-    return [base | row(result, k, truth, curves) for k in range(len(result.estimates))]
-
-
-def row(result: Any, k: int, truth: dict[str, Any], curves: dict[str, Any]) -> dict[str, Any]:
-    """One activity of one draw."""
-    e, m = result.estimates[k], measured(result, k)
-    planted = truth["activities"][e.activity]
-    shape = curves.get(e.activity)
-    return {
-        "activity": e.activity,
-        "role": planted["role"],
-        "planted": planted["log_effect"],
-        "planted_money": planted["effect_revenue"],
-        "turning_point": planted["turning_point"],
-        "estimate": e.link.estimate,
-        "covered": e.link.conf_low <= planted["log_effect"] <= e.link.conf_high,
-        "money_covered": e.money[1] <= planted["effect_revenue"] <= e.money[2],
-        "lag_error": e.kernel.mean_lag - (planted["mean_lag_weeks"] or np.nan),
-        "raw": m.q_value <= 0.05,
-        "vetoed": m.q_value <= 0.05 and doubt(m, result.plan.limits) is not None,
-        "grade": grade(m, result.plan.limits)[0],
-        "saturates": bool(shape and shape.saturates),
-        "turn_covered": bool(
-            shape
-            and shape.saturates
-            and shape.response.turning_low <= (planted["turning_point"] or np.nan) <= shape.response.turning_high
-        ),
-    }
 
 
 def share(hits: pd.Series) -> str:
@@ -192,31 +115,58 @@ def page(rows: pd.DataFrame, draws: int) -> str:
     )
 
 
-def code_fingerprint() -> str:
+def code_fingerprint(rooms: tuple[str, ...], tool: Path) -> str:
     """Of the sources a draw depends on: draws of other code are never mixed in."""
     package = Path(analysis.__file__).parent
-    sources = [Path(__file__), *(p for room in ROOMS for p in sorted((package / room).rglob("*.py")))]
+    sources = [tool, *(p for room in rooms for p in sorted((package / room).rglob("*.py")))]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
 
 
-def draws(jobs: list[Job], processes: int, keep: Path) -> Iterator[list[dict[str, Any]]]:
-    """The rows of every draw, in the order of the jobs; new ones are written to `keep` as they come."""
-    code, done = code_fingerprint(), {}
+def draws(work: Callable[[Any], Any], jobs: dict[str, Any], processes: int, keep: Path, code: str) -> dict[str, Any]:
+    """What came of every job, in the order of the jobs; new ones are written to `keep` as they come."""
+    done: dict[str, Any] = {}
     if keep.exists():
         for line in keep.read_text(encoding="utf-8").splitlines():
             kept = json.loads(line)
             if kept["code"] == code:
-                done[tuple(kept["draw"])] = kept["rows"]
-    todo = [job for job in jobs if (job[0], job[2]) not in done]
+                done[kept["draw"]] = kept["rows"]
     keep.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes) as pool, keep.open("a", encoding="utf-8") as out:
-        running = {pool.submit(one_draw, job): (job[0], job[2]) for job in todo}
+        running = {pool.submit(work, job): name for name, job in jobs.items() if name not in done}
         for future in as_completed(running):
-            draw = running[future]
-            done[draw] = future.result()
-            out.write(json.dumps({"code": code, "draw": draw, "rows": done[draw]}, default=float) + "\n")
+            name = running[future]
+            done[name] = future.result()
+            out.write(json.dumps({"code": code, "draw": name, "rows": done[name]}, default=float) + "\n")
             out.flush()
-    yield from (done[job[0], job[2]] for job in jobs)
+    return {name: done[name] for name in jobs}
+
+
+def evidence_page(chosen: argparse.Namespace) -> str:
+    """Draws of the grading, and their page."""
+    # By draw, not by world: an interrupted run has a little of everything.
+    jobs = [
+        (name, name, seed, size) for seed in range(chosen.draws) for name, size in calibrate_evidence.WORLDS.items()
+    ]
+    jobs += [
+        (name, world, seed, size)
+        for seed in range(chosen.draws)
+        for name, (world, size) in calibrate_evidence.TEAMS.items()
+    ]
+    named = {f"{job[0]} {job[2]}": job for job in jobs if not chosen.only or job[0] in chosen.only}
+    code = code_fingerprint(ROOMS, Path(calibrate_evidence.__file__))
+    found = draws(calibrate_evidence.one_draw, named, chosen.jobs, chosen.keep / "evidence.jsonl", code)
+    rows = pd.DataFrame([line for lines in found.values() for line in lines])
+    names = [name for name in (*calibrate_evidence.WORLDS, *calibrate_evidence.TEAMS) if name in set(rows["name"])]
+    rows["name"] = pd.Categorical(rows["name"], names)
+    return page(rows.sort_values("name", kind="stable").astype({"name": str}), chosen.draws)
+
+
+def management_page(chosen: argparse.Namespace) -> str:
+    """Draws of the management numbers, and their table."""
+    code = code_fingerprint(("management", "crm"), Path(calibrate_management.__file__))
+    seeds = {f"company {seed}": seed for seed in range(chosen.companies)}
+    found = draws(calibrate_management.one_draw, seeds, chosen.jobs, chosen.keep / "management.jsonl", code)
+    return calibrate_management.page([tuple(row) for rows in found.values() for row in rows], chosen.companies)
 
 
 def main() -> None:
@@ -224,21 +174,14 @@ def main() -> None:
     root = Path(__file__).parents[1]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=100, help="draws a world")
+    parser.add_argument("--companies", type=int, default=20, help="pairs of companies for the management numbers")
     parser.add_argument("--only", nargs="*", help="these worlds only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep", type=Path, default=root / ".calibration" / "draws.jsonl")
+    parser.add_argument("--keep", type=Path, default=root / ".calibration", help="folder of the draws made so far")
     parser.add_argument("--out", type=Path, default=root / "docs" / "calibration.md")
     chosen = parser.parse_args()
-    # By draw, not by world: an interrupted run has a little of everything.
-    jobs = [(name, name, seed, size) for seed in range(chosen.draws) for name, size in WORLDS.items()]
-    jobs += [(name, world, seed, size) for seed in range(chosen.draws) for name, (world, size) in TEAMS.items()]
-    jobs = [job for job in jobs if not chosen.only or job[0] in chosen.only]
-    rows = pd.DataFrame([line for lines in draws(jobs, chosen.jobs, chosen.keep) for line in lines])
-    names = [name for name in (*WORLDS, *TEAMS) if name in set(rows["name"])]
-    rows["name"] = pd.Categorical(rows["name"], names)
-    rows = rows.sort_values("name", kind="stable").astype({"name": str})
-    chosen.out.write_text(page(rows, chosen.draws), encoding="utf-8")
-    print(f"{chosen.out} written from {len(jobs)} draws")
+    chosen.out.write_text(evidence_page(chosen) + "\n" + management_page(chosen), encoding="utf-8")
+    print(f"{chosen.out} written")
 
 
 if __name__ == "__main__":

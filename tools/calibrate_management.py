@@ -2,8 +2,7 @@
 
 One draw simulates a company with every planted truth and one with none, reads both as a user's folder would be read, and
 compares every answer with the truth: how often 95 % intervals cover, how often an absent effect is claimed, how much of
-what was planted is found, and whether stated chances of reaching quota come true. `calibration_rows` is what
-`make calibrate` writes to the page on calibration.
+what was planted is found, and whether stated chances of reaching quota come true. `make calibrate` repeats it.
 """
 
 from __future__ import annotations
@@ -209,9 +208,8 @@ def _chances(book: Book, truth: dict[str, Any]) -> list[Outcome]:
     return rows
 
 
-def calibration_rows(draws: int, seed: int = 0) -> pd.DataFrame:
-    """Run the draws and sum up: question, world, measure, n, value, low, high (95 % Monte Carlo, exact for shares)."""
-    outcomes = [row for number in range(draws) for row in one_draw(seed + number)]
+def summed_up(outcomes: list[Outcome]) -> pd.DataFrame:
+    """question, world, measure, n, value, low, high (95 % Monte Carlo, exact for shares)."""
     frame = pd.DataFrame(outcomes, columns=["question", "world", "measure", "outcome"])
     rows = []
     for (question, world, measure), mine in frame.groupby(["question", "world", "measure"], sort=True):
@@ -233,8 +231,22 @@ def _interval(outcome: np.ndarray, value: float, n: int) -> tuple[float, float]:
     return value - half, value + half
 
 
-if __name__ == "__main__":
-    import sys
-
-    pd.set_option("display.width", 160, "display.max_rows", 200)
-    print(calibration_rows(int(sys.argv[1]) if len(sys.argv) > 1 else 4).round(3).to_string(index=False))
+def page(outcomes: list[Outcome], companies: int) -> str:
+    """The section of docs/calibration.md on the management numbers."""
+    head = [
+        "## Managing by activity",
+        "",
+        f"{companies} pairs of simulated companies ({SIZE['teams']} teams x {SIZE['reps_per_team']} reps x {SIZE['weeks']} weeks): one with every "
+        "truth planted (demo), one with none of them",
+        "(null_management). `n` counts teams, reps, accounts or companies, which within a company are not independent; `low` and `high` are the",
+        "95 % Monte Carlo interval as if they were. A nominal interval covers 95 %, an absent effect is claimed in 5 %. Stated chances of",
+        "reaching quota are compared with how many did, in bands of the stated chance, at the middle of each quarter.",
+        "",
+        "| question | world | measure | n | value | low | high |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines = [
+        f"| {r.question} | {r.world} | {r.measure} | {r.n} | {r.value:.3f} | {r.low:.3f} | {r.high:.3f} |"
+        for r in summed_up(outcomes).itertuples()
+    ]
+    return "\n".join([*head, *lines, ""])
