@@ -223,3 +223,14 @@ def test_what_only_follows_results_or_demand_is_not_claimed(world, kinds):
     letters = {e.activity: grade(measured(result, k), plan.limits)[0] for k, e in enumerate(result.estimates)}
     assert not {letters[k] for k in kinds} & {"A", "B"}
     assert result.checks.confounded() < 0.02 or min(result.checks.reverse) < 0.01
+
+
+def test_the_scopes_of_a_study_can_be_spread_over_processes():
+    from concurrent.futures import ProcessPoolExecutor
+
+    panel = panel_of("demo", seed=4, teams=3, reps=6, weeks=60)[0]
+    with ProcessPoolExecutor(2) as pool:
+        spread = run_study(panel, mapper=pool.map)
+    whole = run_study(panel)
+    pd.testing.assert_frame_equal(spread.findings, whole.findings)
+    assert json.dumps(spread.details, sort_keys=True) == json.dumps(whole.details, sort_keys=True)
