@@ -97,7 +97,7 @@ def test_grades_and_statuses_differ_by_shape_and_word_not_only_by_colour():
 
 def test_what_is_not_recorded_names_the_table():
     note = blocks.not_recorded("Lead follow-up", ["leads.first_touch_at", "leads.handed_off_at"])
-    assert "leads.first_touch_at and leads.handed_off_at is not recorded" in note.text
+    assert "Not recorded in this data: leads.first_touch_at and leads.handed_off_at." in note.text
 
 
 @pytest.mark.parametrize("grade", list("ABCDEX"))

@@ -145,8 +145,8 @@ JARGON = re.compile(
     re.IGNORECASE,
 )
 FIRST_PAGE = ("team", "finding", "grades", "grades_short", "grade_meaning", "status", "delay", "figure", "index", "mail", "check",
-              "change_mind", "card", "table", "page")  # fmt: skip
-ALLOWED = {"page.made_by", "team.limit_cause"}  # both say that the activity need not be the cause
+              "change_mind", "card", "table", "page", "company", "leadership", "alignment", "moves")  # fmt: skip
+ALLOWED = {"page.made_by", "team.limit_cause", "leadership.limit_cause"}  # both say that the activity need not be the cause
 
 
 def _texts(section, table):

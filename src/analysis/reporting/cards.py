@@ -14,6 +14,7 @@ from analysis.reporting.blocks import Card, Check, grade_mark
 
 VETO_LEVEL = 0.10
 CLAIM_LEVEL = 0.05
+TAKE_AWAY = ("placebo", "reverse", "drift", "confounded", "marker", "same_sign", "one_out", "too_good")
 
 
 def evidence_card(
@@ -23,12 +24,15 @@ def evidence_card(
     period: str = "week",
     checks: pd.DataFrame | None = None,
     change_mind: str = "",
+    company_checks: pd.DataFrame | None = None,
     locale: str = "en",
 ) -> Card:
     """The card of one findings row.
 
     checks: the activity's checks as evidence.details.check_frame gives them (check, measured, limit, passed); None:
     those that the row's own columns allow. change_mind: what would change the verdict; empty: said from the grade.
+    company_checks: the same activity's checks across the company; where one of those that can take a claim away failed,
+    the card says so, since the team's own thin data would not show it.
     """
     kind, grade = str(row["activity"]), str(row["grade"])
     listed = _listed(checks, locale) if checks is not None and len(checks) else _from_columns(row, locale)
@@ -41,8 +45,22 @@ def evidence_card(
         checks=() if grade == "X" else listed,
         reason=str(row.get("reason") or words.grade_meaning(grade, locale=locale)),
         change_mind=change_mind or words.text(f"change_mind.{grade}", locale=locale),
-        warning=words.text("page.stage_marker", locale=locale) if marker else "",
+        warning=words.text("page.stage_marker", locale=locale) if marker else failed_across(company_checks, locale),
         labels=(_label("checks", locale), _label("reason", locale), _label("change_mind", locale)),
+    )
+
+
+def failed_across(checks: pd.DataFrame | None, locale: str = "en") -> str:
+    """The company's failed checks in words; empty where none failed."""
+    if checks is None:
+        return ""
+    failed = checks.loc[checks["check"].isin(TAKE_AWAY) & (checks["passed"] == False), "check"]  # noqa: E712
+    said = [
+        words.text("page.quoted", {"text": check(str(name), None, locale=locale).question}, locale=locale)
+        for name in failed
+    ]
+    return (
+        words.text("page.company_failed", {"checks": words.listed(said, locale=locale)}, locale=locale) if said else ""
     )
 
 

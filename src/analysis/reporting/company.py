@@ -71,7 +71,7 @@ def scored(panel: Any, ledger: str | Path | None) -> pd.DataFrame | None:
         return pd.DataFrame([{"verdict": str(refusal)}], columns=list(COLUMNS))
 
 
-def open_company(pack: str = "", data: str = "data/demo", ledger: str = "") -> tuple[TeamPack, pd.DataFrame | None]:
+def open_company(pack: str = "", data: str = "", ledger: str = "") -> tuple[TeamPack, pd.DataFrame | None]:
     """The pack in a folder and its scored claims. Without one: made now from a data folder, studied now.
 
     Raises InputError for a data folder that cannot be read, DataError for a folder that holds no pack.

@@ -6,7 +6,8 @@ Everything is computed once and only when first asked for. What the data cannot 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -137,12 +138,16 @@ class CompanyDesk:
         return words.count(shown, "hour", locale=self.locale)
 
     def ranged(self, value: Any, low: Any, high: Any, write: Callable[[float], str]) -> str:
-        """A value with its likely range; the bare value where there is no range, a dash where there is no value."""
+        """A value with its likely range; the bare value where there is no range, a dash where there is no value.
+
+        What stands before or behind all three numbers alike (EUR, days) is written once.
+        """
         if not words.is_known(value):
             return self.none
         if not (words.is_known(low) and words.is_known(high)):
             return write(value)
-        values = {"value": write(value), "low": write(low), "high": write(high)}
+        shown, least, most = write(value), write(low), write(high)
+        values = {"value": shown, "low": _without(least, shown), "high": _without(most, shown)}
         return words.text("company.ranged", values, locale=self.locale)
 
     @property
@@ -169,3 +174,17 @@ class CompanyDesk:
     def as_of(self) -> str:
         """The last day looked at, as the reader writes dates."""
         return words.date(pd.Timestamp(self.pack.as_of), locale=self.locale)
+
+
+def _without(bound: str, value: str) -> str:
+    """A bound without the currency code in front or the unit behind that the value already carries."""
+    code, _, rest = value.partition(" ")
+    if rest and code.isalpha():
+        return bound.removeprefix(f"{code} ")
+    unit = value.rpartition(" ")[2] if " " in value else ""
+    return bound.removesuffix(f" {unit}") if unit.isalpha() else bound
+
+
+def by_name(names: Iterable[str]) -> list[str]:
+    """Names in the order of the alphabet, letters with an accent beside those without."""
+    return sorted(names, key=lambda name: (unicodedata.normalize("NFKD", name.casefold()), name))

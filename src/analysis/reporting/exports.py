@@ -37,7 +37,7 @@ class Field:
 
 def findings_fields(currency: str | None, period: str = "week", *, locale: str = "en") -> tuple[Field, ...]:
     """The columns of findings.csv with unit and meaning; `currency` is the ISO code of the amounts."""
-    units = {"currency": currency or words.text("number.unknown", locale=locale), "period": period}
+    units = {"currency": words.currency_code(currency) or words.text("number.unknown", locale=locale), "period": period}
     entries = words.entry("codebook.findings", locale)
     return tuple(Field(name, unit.format_map(units), said.format_map(units)) for name, (unit, said) in entries.items())
 

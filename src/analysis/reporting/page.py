@@ -17,12 +17,13 @@ from analysis.reporting.document import read_document
 
 
 class PageExporter(TemplateExporter):
-    """Notebook to page. Nothing of the user's Jupyter configuration is read."""
+    """Notebook to page. nbconvert may hand over `config` and `parent`; neither is read, so that a page looks the same and
+    carries no script whatever a user's Jupyter settings say."""
 
     export_from_notebook = "Report page"
     output_mimetype = "text/html"
 
-    def __init__(self, locale: str = "en") -> None:
+    def __init__(self, locale: str = "en", config: object = None, parent: object = None) -> None:
         self.locale = locale
         super().__init__()
         _ = self.environment.get_template(self.template_file)  # compiled now, so that the first report is not slow

@@ -24,6 +24,7 @@ FONTS_VARIABLE = "WORKBENCH_FONTS"
 FIRST_DAY = dt.date(2020, 1, 1)
 BOX = "□"
 _LONG_CELL = 24
+_WIDEST = 4
 
 
 def export(nb: Mapping[str, Any], *, locale: str = "en") -> bytes:
@@ -123,12 +124,12 @@ def _block(block: Mapping[str, Any], locale: str) -> dict[str, Any]:
 
 
 def _widths(block: Mapping[str, Any]) -> list[int]:
-    """0 for columns as wide as their content, 1 for those whose text must wrap."""
+    """0 for columns as wide as their content; for those whose text must wrap their part of what is left."""
     longest = [0] * len(block["columns"])
     for row in block["rows"]:
         for i, cell in enumerate(row):
             longest[i] = max(longest[i], len(cell["word"] if isinstance(cell, dict) else str(cell)))
-    return [1 if n > _LONG_CELL else 0 for n in longest]
+    return [min(-(-n // _LONG_CELL), _WIDEST) if n > _LONG_CELL else 0 for n in longest]
 
 
 def _tables(blocks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -79,6 +79,11 @@ def _compact_style(wanted: Literal["short", "long"], locale: str) -> Literal["sh
     return wanted if wanted in available else "short" if "short" in available else None
 
 
+def currency_code(currency: str | None) -> str:
+    """The ISO code as it is shown; empty for none, and for XXX, by which ISO 4217 says that there is none."""
+    return "" if currency in (None, "XXX") else str(currency)
+
+
 def money(
     value: float | None, currency: str | None, *, short: bool = False, exact: bool = False, locale: str = DEFAULT_LOCALE
 ) -> str:
@@ -86,6 +91,7 @@ def money(
 
     Without a currency the bare number is shown: a code is never guessed.
     """
+    currency = currency_code(currency)
     if not is_known(value):
         return text("number.unknown", locale=locale)
     value = float(value)

@@ -46,8 +46,9 @@ def sentence(desk: Desk) -> str:
     if parts:
         return " ".join(parts)
     missing = desk.conversion
-    why = words.listed(list(missing.missing), locale=desk.locale) if isinstance(missing, NotRecorded) else str(missing)
-    return desk.text("answer_none", {"why": why})
+    if isinstance(missing, NotRecorded):
+        return desk.text("answer_none", {"why": words.listed(list(missing.missing), locale=desk.locale)})
+    return desk.text("answer_refused", {"why": str(missing).rstrip(".")})
 
 
 def hours(desk: Desk, number: float) -> str:

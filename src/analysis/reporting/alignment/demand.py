@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import words
-from analysis.management.book import Book
+from analysis.management.book import Book, Rules
 from analysis.reporting import figures
 from analysis.reporting.alignment.desk import ABSENT, Desk
 from analysis.reporting.blocks import Block, Column, Note, Table
@@ -16,12 +16,12 @@ ALL = "all sources"
 
 def definition(desk: Desk) -> Block:
     """What is called a lead here, so that both sides count the same."""
-    told = desk.told(desk.volume, desk.text("volume"))
-    rules = desk.book.rules if isinstance(desk.book, Book) else None
-    if told or rules is None:
-        return told or Note(desk.text("no_definition"))
+    if isinstance(desk.volume, ABSENT) or not isinstance(desk.book, Book):
+        return Note(desk.text("no_definition"), desk.text("definition_title"))
+    rules = desk.book.rules
+    own = rules.lead_definition != Rules().lead_definition
     values = {
-        "definition": words.capital(rules.lead_definition),
+        "definition": words.capital(rules.lead_definition) if own else desk.text("definition_usual"),
         "touch": words.count(rules.sla_hours, "business_hour", locale=desk.locale),
         "feedback": words.count(rules.feedback_hours, "business_hour", locale=desk.locale),
     }
@@ -121,7 +121,11 @@ def campaigns(desk: Desk) -> Block:
     )
     names = ("campaign", "cost", "qualified_leads", "per_lead", "open_pipeline", "closed", "per_unit")
     columns = tuple(
-        Column(desk.text(name), desk.pack.currency if name == "per_lead" else "", "left" if i == 0 else "right")
+        Column(
+            desk.text(name),
+            words.currency_code(desk.pack.currency) if name == "per_lead" else "",
+            "left" if i == 0 else "right",
+        )
         for i, name in enumerate(names)
     )
     left = len(desk.campaigns) - len(rows)

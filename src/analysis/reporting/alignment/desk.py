@@ -105,6 +105,6 @@ class Desk(CompanyDesk):
         return rows.groupby("period_start")["qualified"].sum().sort_index()
 
 
-def open_desk(pack: str = "", data: str = "data/demo", locale: str = "en") -> Desk:
+def open_desk(pack: str = "", data: str = "", locale: str = "en") -> Desk:
     """The desk of a company pack's folder; without one, made now from a data folder."""
     return Desk(open_company(pack, data)[0], None, locale)

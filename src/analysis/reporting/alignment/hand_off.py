@@ -12,6 +12,7 @@ from analysis.management.book import Book
 from analysis.reporting import figures
 from analysis.reporting.alignment.desk import ABSENT, SIDES, Desk
 from analysis.reporting.blocks import Block, Column, Note, Table
+from analysis.reporting.company_desk import by_name
 
 MOST_TEAMS, MOST_LEADS, NEW_WEEKS = 20, 10, 13
 
@@ -54,7 +55,8 @@ def by_team(desk: Desk) -> Block:
         return Note(desk.text("all_small", {"n": desk.min_group}), desk.text("by_team"))
     shown = clearest(large, float(whole["within"]))
     names = [desk.team_names.get(str(team), str(team)) for team in shown["group"]]
-    frame = figure_rows(shown.assign(name=names)).sort_values("name", ignore_index=True)
+    order = {name: place for place, name in enumerate(by_name(names))}
+    frame = figure_rows(shown.assign(name=names)).sort_values("name", key=lambda n: n.map(order), ignore_index=True)
     clear = int(((frame["low"] > whole["within"]) | (frame["high"] < whole["within"])).sum())
     title = desk.text("by_team_title" if clear else "by_team_title_none", {"n": desk.count(clear)})
     notes = [desk.text("by_team_note", {"share": desk.share(whole["within"]), "hours": desk.hours(whole["limit_h"])})]

@@ -137,7 +137,9 @@ def pipeline(
     canvas = _draw_pipeline(rows, gap, currency, locale)
     title = _pipeline_title(rows, gap, currency, locale)
     headers = [(words.text("table.name", locale=locale), "")]
-    headers += [(words.text(f"table.{k}", locale=locale), currency or "") for k in ("value", "low", "high")]
+    headers += [
+        (words.text(f"table.{k}", locale=locale), words.currency_code(currency)) for k in ("value", "low", "high")
+    ]
     none = words.text("number.none", locale=locale)
     body = [
         [

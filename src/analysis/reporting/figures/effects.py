@@ -1,5 +1,6 @@
 """Effects with their intervals: all activities of one scope, or all teams on one activity, on one scale."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -74,12 +75,16 @@ def teams(
 
     findings: team rows of findings.csv; names: team_id -> name shown. differ: the study's own test of whether teams
     differ at all (intervals that do not overlap are no such test: of many equal teams, some never overlap); None
-    leaves it open. Rows stand in the order of the estimates, so that the spread is seen.
+    leaves it open. Only teams that differ stand in the order of their estimates; others in that of the alphabet, since
+    their order by estimate would be chance.
     """
     base.require(findings, ["team_id", "activity", "outcome", *_COLUMNS], "teams")
     rows_of = findings.loc[findings["activity"] == activity, ["team_id", "outcome", *_COLUMNS]]
     keys = _MONEY if currency and rows_of["effect"].notna().any() else _SHARE
     found = sorted(base.records(rows_of), key=lambda r: (_descending(r[keys[0]]), r["team_id"]))
+    order = "figure.teams_order_size" if differ else "figure.teams_order_alphabet"
+    if not differ:
+        found.sort(key=lambda r: unicodedata.normalize("NFKD", names.get(r["team_id"], r["team_id"]).casefold()))
     key = {True: "figure.teams_differ", False: "figure.teams_same", None: "figure.teams_open"}[differ]
     return _forest(
         [_row(names.get(r["team_id"], r["team_id"]), r, keys) for r in found],
@@ -91,7 +96,7 @@ def teams(
             words.text(f"finding.per_{period}", locale=locale),
             locale,
         ),
-        note=words.text("figure.teams_note", locale=locale),
+        note=f"{words.text('figure.teams_note', locale=locale)} {words.text(order, locale=locale)}",
         first=words.text("index.team", locale=locale),
         write=base.amount(currency, as_share=keys is _SHARE, locale=locale),
         as_share=keys is _SHARE,
@@ -103,7 +108,9 @@ def teams(
 
 def _unit(keys: Sequence[str], currency: str | None, outcome: str, per: str, locale: str) -> str:
     """The axis in words."""
-    key = "figure.effects_axis_money" if keys is _MONEY else "figure.effects_axis_share"
+    key = "figure.effects_axis_share"
+    if keys is _MONEY:
+        key = "figure.effects_axis_money" if words.currency_code(currency) else "figure.effects_axis_amount"
     values = {"currency": currency, "outcome": words.outcome_name(outcome, locale=locale), "per": per}
     return words.text(key, values, locale=locale)
 

@@ -41,7 +41,7 @@ def result(
         for r in base.records(periods)
     ]
     headers = [(words.text("table.period", locale=locale), "")] + [
-        (words.capital(names[c]), currency or "") for c in columns
+        (words.capital(names[c]), words.currency_code(currency)) for c in columns
     ]
     alt = [base.alt_row(str(r["label"]), _alt_value(r, currency, locale), locale=locale) for r in base.records(periods)]
     note = words.text("figure.result_note" if has_objective else "figure.result_note_plain", locale=locale)
@@ -108,4 +108,6 @@ def _labels(canvas: Canvas, labels: list[str], step: float) -> None:
     for i, label in enumerate(labels):
         if (len(labels) - 1 - i) % every == 0:
             x = _LEFT + step * (i + 0.5)
-            canvas.text(x, _BOTTOM + 18, label, "mute", anchor="middle", size=SMALL, room=step * every)
+            inside = x + text_width(label, SMALL) / 2 <= base.WIDTH
+            place, anchor = (x, "middle") if inside else (base.WIDTH - 1, "end")
+            canvas.text(place, _BOTTOM + 18, label, "mute", anchor=anchor, size=SMALL, room=step * every)

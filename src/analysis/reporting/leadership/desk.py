@@ -72,7 +72,7 @@ class Desk(CompanyDesk):
         return alignment.Desk(self.pack, None, self.locale)
 
 
-def open_desk(pack: str = "", data: str = "data/demo", locale: str = "en", ledger: str = "") -> Desk:
+def open_desk(pack: str = "", data: str = "", locale: str = "en", ledger: str = "") -> Desk:
     """The desk of a company pack's folder; without one, made now from a data folder and a ledger of earlier studies."""
     opened, claims = open_company(pack, data, ledger)
     return Desk(opened, claims, locale)

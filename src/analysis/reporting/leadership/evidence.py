@@ -14,7 +14,9 @@ MOST_DELAYS = 4
 
 
 def effects(desk: Desk) -> Block:
-    """All activities with their likely ranges."""
+    """All activities with their likely ranges; a note where none could be estimated."""
+    if desk.findings["effect_relative"].isna().all():
+        return Note(desk.text("all_refused"), words.grade_word("X", locale=desk.locale))
     return figures.effects(
         desk.findings,
         currency=desk.pack.currency,

@@ -11,6 +11,7 @@ from analysis.management.book import NotRecorded
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Note, Table
 from analysis.reporting.leadership.desk import Desk
+from analysis.reporting.leadership.teams import at_least_none
 
 RATES = ("open_pipeline", "factored_pipeline", "coverage", "new_opportunities", "win_rate", "average_sale", "sales_cycle",
          "net_new_customers", "margin", "price_realisation")  # fmt: skip
@@ -68,11 +69,16 @@ def rate_row(desk: Desk, titles: pd.DataFrame, metric: str) -> tuple[str, str, s
     title, write = str(titles.loc[metric, "title"]), writer(desk, str(titles.loc[metric, "unit"]))
     if metric in STOCKS:
         value = desk.now(metric)
-        return title, "", desk.none if value is None else write(value)
+        return title, "", desk.none if value is None else desk.text("today_value", {"value": write(value)})
     known = desk.metric(metric).tail(2).to_dict("records")
-    shown = [desk.ranged(row["value"], row["conf_low"], row["conf_high"], write) for row in known]
+    shown = [desk.ranged(row["value"], floor(metric, row["conf_low"]), row["conf_high"], write) for row in known]
     before, now = [*[desk.none] * (2 - len(shown)), *shown]
     return title, before, now
+
+
+def floor(metric: str, low: float) -> float:
+    """The lower end of a range; nothing but a margin can be below zero."""
+    return low if metric == "margin" else at_least_none(low)
 
 
 def writer(desk: Desk, unit: str) -> Callable[[float], str]:

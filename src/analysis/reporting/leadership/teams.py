@@ -12,6 +12,7 @@ from analysis.management.book import NotRecorded
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Group, Note, Points, Table
+from analysis.reporting.company_desk import by_name
 from analysis.reporting.leadership.desk import Desk
 
 MOST_ACTIVITIES, MOST_TEAMS, MOST_ROWS = 2, 20, 40
@@ -32,7 +33,7 @@ def differ(desk: Desk) -> Block:
     """One sentence an activity that predicts: whether teams differ, and by how much."""
     found, averages = differing(desk), desk.pack.details.get("averages_over_teams", {})
     if not found:
-        return Note(desk.text("too_few_teams"), desk.text("differ"))
+        return Note(desk.text("too_few_teams"))
     kinds = [row["activity"] for row in desk.found if row["activity"] in found] or list(found)
     same = [kind for kind in kinds if not found[kind]]
     said = [spread(desk, kind, averages[kind]) for kind in kinds if found[kind]]
@@ -57,9 +58,9 @@ def effects(desk: Desk) -> Block:
     """Every team on the clearest activities, on one scale with intervals."""
     kinds = [row["activity"] for row in desk.found][:MOST_ACTIVITIES]
     if not kinds:
-        return Note(desk.text("no_claims_teams"), desk.text("side_by_side"))
+        return Note(desk.text("no_claims_teams"))
     if desk.by_team.empty or desk.by_team["team_id"].nunique() < 2:
-        return Note(desk.text("small_teams", {"n": desk.min_group}), desk.text("side_by_side"))
+        return Note(desk.text("small_teams", {"n": desk.min_group}))
     found = differing(desk)
     drawn = tuple(
         figures.teams(
@@ -83,7 +84,7 @@ def clearest(rows: pd.DataFrame) -> pd.DataFrame:
         return rows
     middle = rows["effect_relative"].median()
     away = pd.concat([rows["relative_low"] - middle, middle - rows["relative_high"]], axis=1).max(axis=1)
-    return rows.loc[away.sort_values(ascending=False, kind="stable").index[:MOST_TEAMS]]
+    return rows.iloc[(-away.to_numpy(float)).argsort(kind="stable")[:MOST_TEAMS]]
 
 
 def last_quarter(desk: Desk) -> pd.DataFrame:
@@ -114,8 +115,9 @@ def side_by_side(desk: Desk) -> Block:
     if not large:
         return Note(desk.text("small_teams", {"n": desk.min_group}), desk.text("side_by_side"))
     shown = furthest(rows, large)
-    by_name = sorted(shown, key=lambda team: str(desk.team_names.get(team, team)).casefold())
-    body = tuple(team_row(desk, rows[rows["team_id"] == team].set_index("metric"), team) for team in by_name)
+    called = {f"{desk.team_names.get(team, team)} {team}": team for team in shown}
+    ordered = [called[name] for name in by_name(called)]
+    body = tuple(team_row(desk, rows[rows["team_id"] == team].set_index("metric"), team) for team in ordered)
     names = ("team", "reps", "booked", "of_quota", "win_rate", "average_sale")
     columns = tuple(Column(desk.text(name), align="left" if name == "team" else "right") for name in names)
     notes = [desk.text("side_note")]
@@ -135,6 +137,11 @@ def furthest(rows: pd.DataFrame, teams: list[str]) -> list[str]:
     return list(shares.sort_values(kind="stable").index[:MOST_ROWS])
 
 
+def at_least_none(low: Any) -> float:
+    """The lower end of a range of what cannot be negative."""
+    return max(float(low), 0.0) if words.is_known(low) else float("nan")
+
+
 def team_row(desk: Desk, known: pd.DataFrame, team: str) -> tuple[str, ...]:
     """One team's numbers of the quarter."""
 
@@ -142,7 +149,7 @@ def team_row(desk: Desk, known: pd.DataFrame, team: str) -> tuple[str, ...]:
         if metric not in known.index:
             return desk.none
         row = known.loc[metric]
-        return desk.ranged(row["value"], row["conf_low"], row["conf_high"], write)
+        return desk.ranged(row["value"], at_least_none(row["conf_low"]), row["conf_high"], write)
 
     return (
         desk.team_names.get(team, team),

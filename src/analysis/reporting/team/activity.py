@@ -37,7 +37,7 @@ def activities(desk: Desk) -> Block:
 
 
 def needs(desk: Desk, n_reps: int) -> dict[str, float]:
-    """Activities a rep and week with which the quota is likely reached; only where that is more than nothing."""
+    """Activities a rep and week with which the quota is likely reached; only where that is more than nothing shows."""
     found = desk.targets
     if isinstance(found, NotRecorded | AnalysisError) or not n_reps:
         return {}
@@ -45,8 +45,13 @@ def needs(desk: Desk, n_reps: int) -> dict[str, float]:
     return {
         str(r["lever"]): float(r["per_week_70"]) / n_reps
         for r in levers.to_dict("records")
-        if r["per_week_70"] == r["per_week_70"]
+        if shows(float(r["per_week_70"]))
     }
+
+
+def shows(per_week: float) -> bool:
+    """Whether a number a week is known and more than the zero that one decimal would show."""
+    return round(per_week, 1) > 0 if per_week == per_week else False
 
 
 def plan(desk: Desk) -> Block:
@@ -66,9 +71,16 @@ def plan(desk: Desk) -> Block:
 def lever_row(desk: Desk, row: dict[str, Any]) -> tuple[str, ...]:
     """One lever: now, and what would give an even and a likely chance, a week and team."""
     numbers = (row["now_per_week"], row["per_week_50"], row["per_week_70"], row["naive_per_week"])
-    none = words.text("number.none", locale=desk.locale)
-    shown = [none if n != n else words.number(n, decimals=1, locale=desk.locale) for n in numbers]
+    now, *needed = (float(n) for n in numbers)
+    shown = [words.number(now, decimals=1, locale=desk.locale), *(need_words(desk, n) for n in needed)]
     return (words.capital(words.kinds_name(str(row["lever"]), locale=desk.locale)), *shown)
+
+
+def need_words(desk: Desk, per_week: float) -> str:
+    """What is needed a week; in words where the goal is reached without any more."""
+    if per_week != per_week:
+        return words.text("number.none", locale=desk.locale)
+    return words.number(per_week, decimals=1, locale=desk.locale) if shows(per_week) else desk.text("none_needed")
 
 
 def method(desk: Desk) -> Block:

@@ -13,6 +13,7 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import Book, NotRecorded, last_day
 from analysis.reporting.pack import TeamPack, load_pack
+from analysis.reporting.research.places import data_folder
 from analysis.reporting.sources import team_pack
 
 STRONG = ("A", "B")
@@ -120,6 +121,11 @@ class Desk:
             return refusal
 
 
-def open_desk(pack: str = "", data: str = "data/demo", team: str = "", locale: str = "en") -> Desk:
-    """The desk of a pack's folder. Without one: of a team of a data folder (the first if not named), studied now."""
-    return Desk(load_pack(pack) if pack else team_pack(data, team), locale)
+def open_desk(pack: str = "", data: str = "", team: str = "", locale: str = "en") -> Desk:
+    """The desk of a pack's folder. Without one: of a team of a data folder (the first if not named), studied now.
+
+    data: a folder, a URL, or empty for the one JupyterLab was opened with, else the demo.
+    """
+    if pack:
+        return Desk(load_pack(pack), locale)
+    return Desk(team_pack(data if "://" in data else data_folder(data), team), locale)

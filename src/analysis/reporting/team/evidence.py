@@ -58,8 +58,14 @@ def cards(desk: Desk) -> Group:
 def card(desk: Desk, row: dict[str, Any]) -> Card:
     """The evidence on one activity with every check the study ran."""
     checks = check_frame(desk.pack.details, row["activity"], "" if borrows(row) else desk.pack.team_id)
+    across = check_frame(desk.pack.details, row["activity"], "") if row["grade"] in "DE" else None
     return evidence_card(
-        row, currency=desk.pack.currency, period=desk.pack.panel.period, checks=checks, locale=desk.locale
+        row,
+        currency=desk.pack.currency,
+        period=desk.pack.panel.period,
+        checks=checks,
+        company_checks=across,
+        locale=desk.locale,
     )
 
 

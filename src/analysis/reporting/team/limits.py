@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis import words
 from analysis.reporting import moves
 from analysis.reporting.blocks import Block, Column, Group, Points, Table
 from analysis.reporting.team.desk import Desk
@@ -10,7 +11,7 @@ from analysis.reporting.team.desk import Desk
 def limits(desk: Desk) -> Group:
     """The standing limits, the study's own warnings, and every metric that is not recorded."""
     standing = [desk.text(f"limit_{name}") for name in ("cause", "demand", "logged", "small")]
-    warned = [str(line) for line in desk.pack.details.get("warnings", ())]
+    warned = [words.capital(str(line)) for line in desk.pack.details.get("warnings", ())]
     blocks: list[Block] = [Points(tuple(standing + warned))]
     lacking = desk.pack.capabilities
     if lacking is not None and len(lacking := lacking[~lacking["available"].astype(bool)]):
