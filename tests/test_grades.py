@@ -43,7 +43,7 @@ NOTHING = replace(PERFECT, estimate=0.0, conf_low=-0.05, conf_high=0.05, p_value
         ({"veto_p": {"placebo": 0.5, "reverse": 0.02, "drift": 0.5}}, "C", "past results"),
         ({"veto_p": {"placebo": 0.5, "reverse": 0.6, "drift": 0.01}}, "C", "fades"),
         ({"veto_p": None}, "C", "too few weeks to check"),
-        ({"confounded_p": 0.02}, "C", "slow changes in demand"),
+        ({"confounded_p": 0.01}, "C", "slow changes in demand"),
         ({"is_marker": True}, "C", "already advanced"),
         ({"same_sign": False}, "C", "disagree"),
         ({"sign_stable": False}, "C", "one rep"),

@@ -79,6 +79,7 @@ def row(result: Any, k: int, truth: dict[str, Any], curves: dict[str, Any]) -> d
         "lag_error": e.kernel.mean_lag - (planted["mean_lag_weeks"] or np.nan),
         "raw": m.q_value <= 0.05,
         "vetoed": m.q_value <= 0.05 and doubt(m, result.plan.limits) is not None,
+        "doubt": doubt(m, result.plan.limits) or "",
         "grade": grade(m, result.plan.limits)[0],
         "saturates": bool(shape and shape.saturates),
         "turn_covered": bool(
