@@ -13,7 +13,7 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.deal_model import DealModel, deal_model, later_win, new_win
 from analysis.management.levers import lever_effects
 from analysis.management.pace import quota_pace, usual_by_now
-from analysis.management.plan import ChanceCurve, Effect, Goal, activity_curve, chance_curve
+from analysis.management.plan import ChanceCurve, Effect, Goal, Outlook, activity_curve, chance_curve
 from analysis.management.survival import EVENT, OPEN, OTHER
 from analysis.management.targets import asks_for_chance, hindsight, targets, team_goal
 
@@ -237,15 +237,15 @@ def test_without_quotas_it_says_so() -> None:
 
 def test_activity_levers_only_ever_help_and_late_ones_do_not() -> None:
     model = certain(0.5)
-    curve = activity_curve(model, goal(400, weeks=8), Effect(60.0, 10.0, 2.0), 0.5, 6.0, seed=1)
+    curve = activity_curve(Outlook(model, goal(400, weeks=8), 0.5, 1), Effect(60.0, 10.0, 2.0), 6.0)
     assert (np.diff(curve.chances) >= 0).all() and curve.chances[-1] > curve.chances[0] + 0.3
-    late = activity_curve(model, goal(400, weeks=2), Effect(60.0, 10.0, 3.0), 0.5, 6.0, seed=1)
+    late = activity_curve(Outlook(model, goal(400, weeks=2), 0.5, 1), Effect(60.0, 10.0, 3.0), 6.0)
     assert np.ptp(late.chances) == 0.0
 
 
 def test_extra_deals_of_activities_bring_the_stated_money() -> None:
     model = certain(0.5, size=50.0, draws=3000)
-    chances = activity_curve(model, goal(1, weeks=10), Effect(50.0, 0.0, 0.0), 0.0, 0.1, seed=2)
+    chances = activity_curve(Outlook(model, goal(1, weeks=10), 0.0, 2), Effect(50.0, 0.0, 0.0), 0.1)
     # One extra deal expected over ten weeks: at least one arrives with 1 - exp(-1).
     assert chances.chances[-1] == pytest.approx(1 - np.exp(-1), abs=0.04)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
 from analysis.calendars import BusinessHours, FiscalCalendar
 from analysis.errors import DataError, ParameterError
 
+Made = TypeVar("Made")
 COMPANY = ""  # the blank team_id of company-wide rows, as in findings
 
 
@@ -70,14 +71,15 @@ class Book:
     findings: pd.DataFrame | None = None
     policy: Policy = field(default_factory=Policy)
     rules: Rules = field(default_factory=Rules)
-    # Frames that several questions share, computed once per book; a changed book (`replace`) starts empty.
-    _shared: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # What several questions share, computed once per book; a changed book (`replace`) starts empty.
+    _shared: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def shared(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A derived frame, made at the first asking."""
+    def shared(self, name: str, make: Callable[[], Made]) -> Made:
+        """Something derived from the tables, made at the first asking."""
         if name not in self._shared:
             self._shared[name] = make()
-        return self._shared[name]
+        made: Made = self._shared[name]
+        return made
 
     def frame(self, table: str) -> pd.DataFrame:
         """The table; DataError when it is absent (ask `need` first)."""

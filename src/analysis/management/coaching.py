@@ -106,7 +106,10 @@ def _with_q(found: pd.DataFrame) -> pd.DataFrame:
     if found.empty:
         return found.assign(q_value=[])
     known = found.dropna(subset=["p_behind"]).reset_index(drop=True)
-    q = known.groupby("team_id")["p_behind"].transform(lambda p: benjamini_hochberg(p.to_numpy()))
+    team, behind = pd.factorize(known["team_id"])[0], known["p_behind"].to_numpy()
+    q = np.full(len(known), np.nan)
+    for number in range(team.max(initial=-1) + 1):
+        q[team == number] = benjamini_hochberg(behind[team == number])
     return known.assign(q_value=q)
 
 
@@ -143,14 +146,14 @@ def _follow(
     mine: list[Gap],
     held: dict[str, Thing],
     end: pd.Timestamp,
-    noted: pd.DataFrame,
+    noted: dict[tuple[str, str], pd.Timestamp],
 ) -> dict[str, object]:
     rep = str(panel.rep_id[place])
     thing = held.get(rep)
     if thing is not None:
         row = next((gap for gap in mine if gap["metric"] == thing.metric), None)
-        notes = noted.loc[(noted["rep_id"] == rep) & (noted["focus"] == thing.metric)]
-        met = bool((notes["occurred_on"] > thing.since).any()) or _level_met(panel, place, thing, row, end)
+        noted_on = noted.get((rep, thing.metric))
+        met = (noted_on is not None and noted_on > thing.since) or _level_met(panel, place, thing, row, end)
         if met:
             del held[rep]
         return _tell(book, thing, row, MET if met else OPEN)
@@ -172,14 +175,16 @@ def _largest(mine: list[Gap]) -> Gap | None:
     return min(sure, key=lambda gap: (gap["relative"], gap["metric"]), default=None)
 
 
-def _noted_as_met(book: Book, end: pd.Timestamp) -> pd.DataFrame:
-    """Manager's notes up to that day that the required standard is reached: rep_id, focus, occurred_on."""
+def _noted_as_met(book: Book, end: pd.Timestamp) -> dict[tuple[str, str], pd.Timestamp]:
+    """Manager's latest note up to that day that the required standard is reached, by rep_id and focus."""
     if not book.has("coaching", "focus", "focus_met"):
-        empty = pd.DataFrame({"rep_id": [], "focus": [], "occurred_on": []})
-        return empty.astype({"occurred_on": "datetime64[us]"})
-    notes = book.frame("coaching")
+        return {}
+    notes = book.frame("coaching")[["rep_id", "focus", "focus_met", "occurred_on"]].dropna(subset=["focus"])
     met = notes["focus_met"].fillna(False).astype(bool) & (notes["occurred_on"] <= end)
-    return notes.loc[met, ["rep_id", "focus", "occurred_on"]]
+    notes = notes.loc[met].sort_values("occurred_on", kind="stable")
+    return {
+        (rep, focus): day for rep, focus, day in zip(notes["rep_id"], notes["focus"], notes["occurred_on"], strict=True)
+    }
 
 
 def _level_met(panel: RepWeeks, place: int, thing: Thing, row: Gap | None, end: pd.Timestamp) -> bool:

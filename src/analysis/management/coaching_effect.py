@@ -8,6 +8,7 @@ as a placebo: they cannot explain the past.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.gaps import RepWeeks, rep_weeks_by_kind
 from analysis.management.intervals import Floats
 from analysis.management.managers import manager_weeks
+from analysis.management.roster import numbered, places
 from analysis.management.shrinkage import pool_means
 from analysis.models.design import cells_from_codes
 from analysis.models.fit import Fit
@@ -70,12 +72,12 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
     x = [rows["recent"].to_numpy(), rows["coming"].to_numpy()]
     x += [rows["recent"].to_numpy() * z] if has_skill else []
     fit = _fit(rows, np.column_stack(x))
-    eye = np.eye(len(x))
+    eye, spread = np.eye(len(x)), crv3(fit)
     return CoachingEffect(
-        contrast(fit, eye[0]),
-        contrast(fit, eye[2]) if has_skill else None,
+        contrast(fit, eye[0], spread),
+        contrast(fit, eye[2], spread) if has_skill else None,
         source if has_skill else "not recorded: coaching.focus_met",
-        contrast(fit, eye[1]),
+        contrast(fit, eye[1], spread),
         _by_manager(rows),
         _naive(rows),
         int(rows["rep_id"].nunique()),
@@ -96,8 +98,7 @@ def _rows(book: Book, panel: RepWeeks) -> pd.DataFrame:
     """
     notes = book.frame("coaching")
     notes = notes.loc[notes["focus"].isin(list(panel.counts))]
-    manager = manager_weeks(book).pivot(index="rep_id", columns="week", values="manager_id")
-    manager = manager.reindex(index=panel.rep_id, columns=panel.weeks)
+    manager, managers = _manager_matrix(book, panel)
     by_kind = {str(kind): _session_matrix(mine, panel) for kind, mine in notes.groupby("focus", observed=True)}
     now, clear = _focus_now(by_kind)
     parts = []
@@ -110,16 +111,33 @@ def _rows(book: Book, panel: RepWeeks) -> pd.DataFrame:
         frame = pd.DataFrame({"rep_id": panel.rep_id[rep], "kind": kind, "week": week})
         frame["count"], frame["worked"] = panel.counts[kind][rep, week], panel.worked[rep, week]
         frame["recent"], frame["coming"] = recent[rep, week], coming[rep, week]
-        frame["manager_id"] = manager.to_numpy()[rep, week]
-        parts.append(frame.assign(sessions=sessions[rep, week]))
+        frame["rep"], frame["manager"], frame["kind_number"] = rep, manager[rep, week], number
+        frame = frame.loc[frame["manager"] >= 0]
+        parts.append(frame.assign(sessions=sessions[frame["rep"], frame["week"]]))
     if not parts:
         return pd.DataFrame({"manager_id": []})
-    rows = pd.concat(parts, ignore_index=True).dropna(subset=["manager_id"])
-    rows["unit"] = rows["rep_id"].astype(str) + "|" + rows["kind"].astype(str)
-    rows["effect"] = rows["kind"].astype(str) + "|" + rows["week"].astype(str)
-    home = rows.groupby("rep_id")["manager_id"].agg(lambda ids: ids.mode().iloc[0])
-    rows["cluster"] = rows["rep_id"].map(home)
-    return rows.sort_values(["unit", "week"], kind="stable").reset_index(drop=True)
+    rows = pd.concat(parts, ignore_index=True)
+    rows["manager_id"] = managers[rows["manager"]]
+    rows["unit"] = rows["rep"] * len(by_kind) + rows["kind_number"]
+    rows["effect"] = rows["kind_number"] * len(panel.weeks) + rows["week"]
+    rows["cluster"] = managers[_homes(rows["rep"].to_numpy(), rows["manager"].to_numpy())]
+    return rows.sort_values(["unit", "week"], kind="stable", ignore_index=True)
+
+
+def _manager_matrix(book: Book, panel: RepWeeks) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Manager of each rep (rows) in each week (columns) as a place among the ids (-1 = none), and the ids."""
+    held = manager_weeks(book).dropna(subset=["manager_id"])
+    number, ids = numbered(held["manager_id"])
+    out = np.full(panel.worked.shape, -1)
+    out[places(held["rep_id"], panel.rep_id), panel.weeks.get_indexer(pd.Index(held["week"]))] = number
+    return out, ids
+
+
+def _homes(rep: NDArray[np.int64], manager: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The manager each row's rep has most rows under, the first of equals."""
+    count = np.zeros((int(rep.max(initial=0)) + 1, int(manager.max(initial=0)) + 1), dtype=np.int64)
+    np.add.at(count, (rep, manager), 1)
+    return np.asarray(count.argmax(axis=1)[rep], dtype=np.int64)
 
 
 def _focus_now(by_kind: dict[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -173,7 +191,7 @@ def _by_manager(rows: pd.DataFrame) -> pd.DataFrame:
     x = np.zeros((len(rows), len(managers)))
     x[np.arange(len(rows)), place] = rows["recent"].to_numpy()
     used = [number for number in range(len(managers)) if np.ptp(x[:, number]) > 0]
-    fit = _fit(rows.assign(cluster=rows["rep_id"]), x[:, used])
+    fit = _fit(rows.assign(cluster=rows["rep"]), x[:, used])
     reps = rows.groupby("manager_id")["rep_id"].nunique().reindex([managers[number] for number in used]).to_numpy()
     # CRV3 leaves one rep out at a time; a manager's slope rests on his own reps alone, so t has reps - 1 degrees.
     error = np.sqrt(np.diag(crv3(fit)))

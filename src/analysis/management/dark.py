@@ -15,11 +15,13 @@ import pandas as pd
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats
 from analysis.management.records import effort
+from analysis.management.roster import Places, day_numbers, places
 from analysis.models.multiplicity import benjamini_hochberg
 
 MIN_GAPS = 4  # gaps below which an account has no rhythm of its own yet
 FALSE_SHARE = 0.1  # of the accounts called dark, at most this share may be in their rhythm
 LATEST_GAPS = 26  # a rhythm is that of the last so many gaps
+_FAR = 1 << 20  # more days than any date lies from 1970
 CLASSES = np.array([MIN_GAPS, 6, 10, 16])
 
 
@@ -49,14 +51,27 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
     if gap := book.need("activities", "account_id"):
         return gap
     rows, contact = contacts(book)
-    days = rows[["account_id", "occurred_on"]].drop_duplicates().sort_values(["account_id", "occurred_on"])
-    gap_days = days.groupby("account_id", observed=True)["occurred_on"].diff().dt.days
-    gaps = days.assign(gap=gap_days).dropna(subset=["gap"]).groupby("account_id", observed=True).tail(LATEST_GAPS)
-    last = rows.sort_values("occurred_on", kind="stable").drop_duplicates("account_id", keep="last")
-    sums = gaps.groupby("account_id", observed=True)["gap"].agg(["sum", "size"]).reindex(last["account_id"])
-    out = last[["account_id", "rep_id", "team_id", "occurred_on"]].rename(columns={"occurred_on": "last_contact"})
-    number = sums["size"].fillna(0).to_numpy(dtype=int)
-    out = out.assign(gaps=number, usual_days=(sums["sum"] / sums["size"]).to_numpy())
+    account, day = rows["account_id"].cat.codes.to_numpy().astype(np.int64), day_numbers(rows["occurred_on"])
+    days = np.unique(account * _FAR + day)
+    same = np.diff(days // _FAR) == 0
+    owner, gap = (days[1:] // _FAR)[same], np.diff(days)[same]
+    latest = _from_the_end(owner) < LATEST_GAPS
+    gaps = pd.DataFrame({"account": owner[latest], "gap": gap[latest].astype(float)})
+    names = rows["account_id"].cat.categories
+    number = np.bincount(gaps["account"], minlength=len(names))
+    total = np.bincount(gaps["account"], gaps["gap"], len(names))
+    by_day = np.lexsort((np.arange(len(day)), day, account))
+    last = by_day[np.r_[account[by_day][1:] != account[by_day][:-1], True]] if len(by_day) else by_day
+    last = last[np.lexsort((last, day[last]))]
+    of = account[last]
+    seen = rows.iloc[last]
+    out = (
+        seen[["account_id", "rep_id", "team_id"]]
+        .astype("str")
+        .assign(last_contact=seen["occurred_on"], gaps=number[of])
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out["usual_days"] = total[of] / number[of]
     out["silent_days"] = (book.as_of - out["last_contact"]).dt.days
     known = out.loc[out["gaps"] >= MIN_GAPS].reset_index(drop=True)
     if known.empty:
@@ -68,12 +83,19 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
     naive = known["silent_days"] > 90
     order = known.sort_values(["chance", "silent_days", "account_id"], ascending=[True, False, True], ignore_index=True)
     missed, falsely = int((known["dark"] & ~naive).sum()), int((naive & ~known["dark"]).sum())
-    return Dark(order, contact, int((number < MIN_GAPS).sum()), float(naive.mean()), missed, falsely)
+    return Dark(order, contact, int((number[of] < MIN_GAPS).sum()), float(naive.mean()), missed, falsely)
+
+
+def _from_the_end(group: Places) -> Places:
+    """For consecutive groups: 0 for the last row of each, 1 for the one before, ..."""
+    ends = np.flatnonzero(np.r_[group[1:] != group[:-1], True]) if len(group) else np.zeros(0, dtype=np.int64)
+    return np.repeat(ends, np.diff(np.r_[-1, ends])) - np.arange(len(group))
 
 
 def contacts(book: Book) -> tuple[pd.DataFrame, str]:
     """Rows that count as contact with an account, and the definition in words."""
-    rows = effort(book).dropna(subset=["account_id"])
+    rows = effort(book)
+    rows = rows.loc[rows["account_id"].notna().to_numpy()]
     two_way = np.zeros(len(rows), dtype=bool)
     if book.has("activities", "is_meaningful"):
         two_way |= rows["is_meaningful"].fillna(False).to_numpy(dtype=bool)
@@ -93,10 +115,10 @@ def silence_chance(gaps: pd.DataFrame, known: pd.DataFrame) -> Floats:
     survival is E[(Z - z)+] / E[Z] (Cox 1962), z the silence over the account's mean gap, Z gaps of all accounts with
     as many gaps, each over the mean of the same account's other gaps.
     """
-    count = gaps.groupby("account_id", observed=True)["gap"].transform("size").to_numpy()
-    total = gaps.groupby("account_id", observed=True)["gap"].transform("sum").to_numpy()
+    account, every = gaps["account"].to_numpy(), gaps["gap"].to_numpy()
+    count, total = np.bincount(account)[account], np.bincount(account, every)[account]
     enough = count >= MIN_GAPS
-    gap = gaps["gap"].to_numpy()[enough]
+    gap = every[enough]
     ratio = gap * (count[enough] - 1) / (total[enough] - gap)
     kind = np.digitize(count[enough], CLASSES)
     mine = np.digitize(known["gaps"], CLASSES)
@@ -130,7 +152,8 @@ def done_on_dark(book: Book, found: Dark, before_days: int = 60) -> pd.DataFrame
     """
     dark = found.accounts.loc[found.accounts["dark"], ["account_id", "last_contact"]]
     rows = book.frame("activities")
-    rows = rows.loc[rows["account_id"].isin(dark["account_id"]) & (rows["occurred_on"] <= book.as_of)]
+    known = np.array(sorted(dark["account_id"]), dtype=object)
+    rows = rows.loc[(places(rows["account_id"], known) >= 0) & (rows["occurred_on"] <= book.as_of).to_numpy()]
     if "status" in rows:
         rows = rows.loc[rows["status"].isna() | (rows["status"] == "done")]
     rows = rows.merge(dark, on="account_id")

@@ -55,7 +55,7 @@ def deal_model(
     """
     sizes = np.asarray(sizes, dtype=float)
     sizes = sizes[sizes > 0]
-    won_count = int((cases["end"] == EVENT).sum())
+    won_count = int((cases["end"].to_numpy() == EVENT).sum())
     if won_count < MIN_WON or len(sizes) < MIN_WON:
         raise Refused(f"{min(won_count, len(sizes))} deals won with an amount; {MIN_WON} are needed to simulate a plan")
     rng = np.random.default_rng(seed)
@@ -125,8 +125,8 @@ def later_win(model: DealModel, age_weeks: Floats, more_weeks: float) -> Floats:
 
 def new_win(model: DealModel, weeks_left: Floats) -> Floats:
     """draws x cases: chance that a case which starts with so many weeks left is won in time."""
-    left = np.asarray(weeks_left, float)
-    return _gain(model, np.zeros(len(left)), left)
+    last = model.won.shape[1] - 1
+    return np.clip(_at(model.won, np.minimum(np.asarray(weeks_left, float), last)), 0.0, 1.0)
 
 
 def _gain(model: DealModel, age: Floats, more: Floats) -> Floats:
@@ -142,18 +142,19 @@ def _at(curve: Floats, when: Floats) -> Floats:
     low = np.floor(when).astype(int)
     high = np.minimum(low + 1, curve.shape[1] - 1)
     part = when - low
-    return curve[:, low] * (1 - part) + curve[:, high] * part
+    return curve.take(low, axis=1) * (1 - part) + curve.take(high, axis=1) * part
 
 
 def won_amounts(
     model: DealModel, won: NDArray[np.bool_], rng: np.random.Generator, known: Floats | None = None
 ) -> Floats:
     """Booked amounts (draws x cases): zero where not won, the known amount of the case where there is one, else drawn."""
-    out = np.zeros(won.shape)
-    draw, case = np.nonzero(won)
+    out = np.zeros(won.size)
+    place = np.flatnonzero(won)
+    draw, case = np.divmod(place, max(won.shape[1], 1))
     size = _sizes(model, draw, rng)
-    out[draw, case] = size if known is None else np.where(np.isnan(known[case]), size, known[case])
-    return out
+    out[place] = size if known is None else np.where(np.isnan(known[case]), size, known[case])
+    return out.reshape(won.shape)
 
 
 def _sizes(model: DealModel, draw: NDArray[np.intp], rng: np.random.Generator) -> Floats:

@@ -6,30 +6,31 @@ import numpy as np
 import pandas as pd
 
 from analysis.management.book import Book, NotRecorded
-from analysis.management.records import effort, with_team
+from analysis.management.records import dates, effort
+from analysis.management.roster import Places, day_numbers, numbered, places, roster
 from analysis.management.survival import EVENT, OPEN, OTHER
 
-
-def deal_times(book: Book, deals: pd.DataFrame) -> pd.DataFrame:
-    """Adds `days` (created to closed, or to today) and `end` (EVENT = won, OTHER = lost, OPEN = running)."""
-    last = deals["closed_on"].where(deals["status"] != "open", book.as_of)
-    end = np.select([deals["status"] == "won", deals["status"] == "lost"], [EVENT, OTHER], OPEN)
-    return deals.assign(days=(last - deals["created_on"]).dt.days.clip(lower=0).astype(float), end=end)
+_NEVER = np.iinfo(np.int64).max
 
 
 def timed_deals(book: Book) -> pd.DataFrame:
-    """Every deal as a case: rep_id, team_id (when created), start, days, end, amount (NaN where unknown)."""
-    return book.shared("timed_deals", lambda: _timed(book, book.frame("opportunities"), "created_on"))
+    """Every deal as a case: rep and team when created (places in the roster), start, days (to its end or to today),
+    end (EVENT = won, OTHER = lost, OPEN = running), amount (NaN where unknown)."""
+    return book.shared("timed_deals", lambda: timed(book, book.frame("opportunities"), "created_on", book.as_of))
 
 
-def _timed(book: Book, deals: pd.DataFrame, start: str) -> pd.DataFrame:
-    timed = with_team(book, deal_times(book, deals.assign(created_on=deals[start])), "created_on")
-    amount = timed["amount"].astype(float) if "amount" in timed else np.nan
-    return (
-        timed[["rep_id", "team_id", "created_on", "days", "end"]]
-        .rename(columns={"created_on": "start"})
-        .assign(amount=amount)
-    )
+def timed(book: Book, deals: pd.DataFrame, start: str, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Deals as cases from the day in column `start`, as they stood at the end of `as_of`; see `timed_deals`."""
+    people = roster(book)
+    rep, begun = places(deals["rep_id"], people.reps), day_numbers(deals[start])
+    closed, today = day_numbers(deals["closed_on"]), as_of.to_datetime64().astype("datetime64[D]").astype(np.int64)
+    status = deals["status"].to_numpy(dtype=object)
+    still = (status == "open") | (closed > today)
+    days = np.maximum(np.where(still, today, closed) - begun, 0).astype(np.float64)
+    end = np.select([still, status == "won", status == "lost"], [OPEN, EVENT, OTHER], OPEN)
+    amount = deals["amount"].to_numpy(dtype=float) if "amount" in deals else np.full(len(deals), np.nan)
+    columns = {"rep": rep, "team": people.on(rep, begun), "start": dates(begun), "days": days, "end": end}
+    return pd.DataFrame({**columns, "amount": amount})
 
 
 def timed_asks(book: Book) -> pd.DataFrame | NotRecorded:
@@ -37,44 +38,48 @@ def timed_asks(book: Book) -> pd.DataFrame | NotRecorded:
     asked = asked_deals(book)
     if isinstance(asked, NotRecorded):
         return asked
-    return book.shared("timed_asks", lambda: _timed(book, asked, "asked_on"))
+    return book.shared("timed_asks", lambda: timed(book, asked, "asked_on", book.as_of))
 
 
 def usual_days(frame: pd.DataFrame) -> float:
     """The horizon by which 95 % of the ended cases had ended; the longest follow-up when none has."""
-    ended = frame.loc[frame["end"] != OPEN, "days"]
-    return float(np.ceil(ended.quantile(0.95))) if len(ended) else float(frame["days"].max())
-
-
-def _first_asks(book: Book) -> pd.DataFrame:
-    """opportunity_id and the day of its first ask: an ask activity on the deal, or a change into an ask stage."""
-    found = [pd.Series(dtype="datetime64[us]")]
-    if book.has("activities", "opportunity_id"):
-        rows = effort(book)
-        asks = rows["kind"].isin(book.rules.ask_kinds) & rows["opportunity_id"].notna()
-        rows = rows[["opportunity_id", "occurred_on"]].loc[asks]
-        found.append(rows.groupby("opportunity_id")["occurred_on"].min())
-    if book.has("stage_changes"):
-        moves = book.frame("stage_changes")
-        stages = pd.Index(moves["to_stage"].unique())
-        named = stages[stages.str.lower().isin(book.rules.ask_stages)]
-        moves = moves[["opportunity_id", "changed_at"]].loc[moves["to_stage"].isin(named)]
-        found.append(moves["changed_at"].dt.tz_localize(None).dt.normalize().groupby(moves["opportunity_id"]).min())
-    days = pd.concat(found[1:]).groupby(level=0).min() if len(found) > 1 else found[0]
-    return days.rename("asked_on").rename_axis("opportunity_id").reset_index()
+    days, ended = frame["days"].to_numpy(dtype=float), frame["end"].to_numpy() != OPEN
+    return float(np.ceil(np.quantile(days[ended], 0.95))) if ended.any() else float(days.max())
 
 
 def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
     """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
-    asks = book.shared("first_asks", lambda: _first_asks(book))
-    if asks.empty:
+    asked = book.shared("first_asks", lambda: _first_asks(book))
+    if (asked == _NEVER).all():
         return NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
-    return book.shared("asked_deals", lambda: _asked_deals(book, asks))
+    return book.shared("asked_deals", lambda: _asked_deals(book, asked))
 
 
-def _asked_deals(book: Book, asks: pd.DataFrame) -> pd.DataFrame:
+def _first_asks(book: Book) -> Places:
+    """Day (since 1970) of each deal's first ask: an ask activity on it, or a change into an ask stage."""
+    deals = book.frame("opportunities")["opportunity_id"].to_numpy(dtype=object)
+    first = np.full(len(deals), _NEVER)
+    if book.has("activities", "opportunity_id"):
+        rows = effort(book)
+        rows = rows.loc[rows["kind"].isin(book.rules.ask_kinds) & rows["opportunity_id"].notna()]
+        _earliest(first, places(rows["opportunity_id"], deals), day_numbers(rows["occurred_on"]))
+    if book.has("stage_changes"):
+        moves = book.frame("stage_changes")
+        stage, names = numbered(moves["to_stage"])
+        asks = np.flatnonzero([str(name).lower() in book.rules.ask_stages for name in names])
+        moves = moves[["opportunity_id", "changed_at"]].loc[np.isin(stage, asks)]
+        _earliest(first, places(moves["opportunity_id"], deals), day_numbers(moves["changed_at"]))
+    return first
+
+
+def _earliest(first: Places, deal: Places, day: Places) -> None:
+    known = deal >= 0
+    np.minimum.at(first, deal[known], day[known])
+
+
+def _asked_deals(book: Book, asked: Places) -> pd.DataFrame:
     deals = book.frame("opportunities")
-    asked = deals["opportunity_id"].map(asks.set_index("opportunity_id")["asked_on"])
-    asked = asked.where(asked.isna() | (asked > deals["created_on"]), deals["created_on"])
-    in_time = asked.notna() & (deals["closed_on"].isna() | (asked <= deals["closed_on"]))
-    return deals.assign(asked_on=asked).loc[in_time]
+    asked = np.maximum(asked, day_numbers(deals["created_on"]))
+    closed = day_numbers(deals["closed_on"])
+    in_time = (asked != _NEVER) & ((asked <= closed) | deals["closed_on"].isna().to_numpy())
+    return deals.loc[in_time].assign(asked_on=dates(asked[in_time]))

@@ -14,10 +14,11 @@ import pandas as pd
 
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
-from analysis.management.funnel_cases import STEPS, step_cases, step_totals
-from analysis.management.intervals import wilson
+from analysis.management.funnel_cases import STEPS, step_cases, step_ratios
+from analysis.management.intervals import Cells, wilson
+from analysis.management.roster import roster, texts
 from analysis.management.shrinkage import pool_shares
-from analysis.management.survival import conversion, median_days
+from analysis.management.survival import cell_conversions, cell_curves, cell_medians_of
 
 ABOVE, BELOW, LIKE, FEW = "above the team", "below the team", "like the team", "too few peers to compare"
 
@@ -50,88 +51,87 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
         elif cases.empty:
             missing[step.key] = NotRecorded((f"no case in the last {weeks} weeks",))
         else:
-            rows = _weighted(cases) if "weight" in cases else _converted(cases, step.horizon_days)
-            ratio = step_totals(book, step.key, since)
-            rows = rows.merge(ratio, on=["scope", "team_id", "rep_id"], how="left")
-            rows = _against_team(rows, book.policy.min_group) if step.of_rep else rows
-            parts.append(rows.assign(step=step.key, title=step.title))
+            cell, who = scoped(cases)
+            rows = _weighted(cases, cell) if "weight" in cases else _converted(cases, cell, who, step.horizon_days)
+            rows["naive_ratio"] = step_ratios(book, step.key, since)[who["team"], who["rep"]]
+            rows = _against_team(rows, who, book.policy.min_group) if step.of_rep else rows
+            parts.append(_named(book, who).join(rows).assign(step=step.key, title=step.title))
     steps = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["scope", "step"])
     if len(steps):
         steps["bias"] = [_bias(*row) for row in steps[["conversion", "naive_open_as_lost", "running"]].to_numpy()]
     return Funnel(steps, missing, since)
 
 
-_KEYS = ["scope", "team_id", "rep_id"]
+def scoped(cases: pd.DataFrame) -> tuple[Cells, pd.DataFrame]:
+    """Number of the cell of each case, three times over: for its rep, its team and the company (-1 = no team known);
+    and what each cell is: team and rep (places in the roster, -1 = all of them), reps first, the company last."""
+    team, rep = cases["team"].to_numpy(), cases["rep"].to_numpy()
+    known = team >= 0
+    reps = int(rep.max(initial=0)) + 2
+    pairs, pair = np.unique((team * reps + rep + 1)[known], return_inverse=True)
+    teams, of_team = np.unique(team[known], return_inverse=True)
+    cell = np.full((3, len(cases)), -1)
+    cell[:, known] = pair, len(pairs) + of_team, np.full(known.sum(), len(pairs) + len(teams))
+    who = {"team": [*pairs // reps, *teams, -1], "rep": [*pairs % reps - 1, *np.full(len(teams) + 1, -1)]}
+    return cell.ravel(), pd.DataFrame(who)
 
 
-def scoped(cases: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every case three times, for its rep, its team and the company, as number `cell`; and what each cell is.
-
-    Numbers instead of names: grouping a hundred thousand rows by three texts costs more than all the statistics.
-    """
-    cases = cases.loc[cases["team_id"].notna()]
-    team, teams = pd.factorize(cases["team_id"], sort=True)
-    rep, reps = pd.factorize(cases["rep_id"], sort=True)
-    pair, pairs = pd.factorize(team * len(reps) + rep, sort=True)
-    cell = np.concatenate([pair, len(pairs) + team, np.full(len(cases), len(pairs) + len(teams))])
-    names = pd.DataFrame(
-        {
-            "scope": np.repeat(["rep", "team", "company"], [len(pairs), len(teams), 1]),
-            "team_id": [*teams[pairs // len(reps)], *teams, COMPANY],
-            "rep_id": [*reps[pairs % len(reps)], *[""] * (len(teams) + 1)],
-        }
-    )
-    values = cases.drop(columns=["team_id", "rep_id"])
-    return pd.concat([values, values, values], ignore_index=True).assign(cell=cell), names.rename_axis(
-        "cell"
-    ).reset_index()
+def _named(book: Book, who: pd.DataFrame) -> pd.DataFrame:
+    """scope, team_id and rep_id of each cell."""
+    people, team, rep = roster(book), who["team"].to_numpy(), who["rep"].to_numpy()
+    scope = np.select([rep >= 0, team >= 0], ["rep", "team"], "company")
+    names = texts(team, people.teams).fillna(COMPANY), texts(rep, people.reps).fillna("")
+    return pd.DataFrame({"scope": scope, "team_id": names[0], "rep_id": names[1]})
 
 
-def _converted(cases: pd.DataFrame, horizon_days: float | None) -> pd.DataFrame:
+def _converted(cases: pd.DataFrame, cell: Cells, who: pd.DataFrame, horizon_days: float | None) -> pd.DataFrame:
     horizon = usual_days(cases) if horizon_days is None else horizon_days
-    frame, names = scoped(cases)
-    out = conversion(frame, ["cell"], horizon).assign(horizon_days=horizon)
-    big = names.loc[names["scope"] != "rep", "cell"].min()
-    half = median_days(frame.loc[frame["cell"] >= big], ["cell"])[["cell", "median_days"]]
-    out = names.merge(out, on="cell").merge(half, on="cell", how="left")
+    days, end = (np.tile(cases[name].to_numpy(), 3) for name in ("days", "end"))
+    curve = cell_curves(cell, days, end)
+    out = cell_conversions(cell, days, end, horizon, curve).set_index("cell").assign(horizon_days=horizon)
+    half = cell_medians_of(curve).set_index("cell")["median_days"]
+    out["median_days"] = half.where(who["rep"] < 0)
     out["naive_open_as_lost"] = out["reached"] / out["n"]
-    return out.drop(columns=["other", "followed_days", "cell"])
+    return out.drop(columns=["other", "followed_days"])
 
 
-def _weighted(cases: pd.DataFrame) -> pd.DataFrame:
+def _weighted(cases: pd.DataFrame, cell: Cells) -> pd.DataFrame:
     """Steps decided at once (attempt -> connect), given as rep-week counts: `reached` of `weight`.
 
     The interval is Wilson's on the number of attempts divided by the spread between weeks (design effect >= 1).
     """
-    frame, names = scoped(cases)
-    cell = frame["cell"].to_numpy()
-    reached, weight = frame["reached"].to_numpy(dtype=float), frame["weight"].to_numpy(dtype=float)
-    out = names.assign(reached=np.bincount(cell, reached), n=np.bincount(cell, weight), weeks=np.bincount(cell))
-    share = out["reached"] / out["n"]
-    pooled = share.to_numpy()[cell]
+    reached, weight = (np.tile(cases[name].to_numpy(dtype=float), 3) for name in ("reached", "weight"))
+    weeks = np.bincount(cell)
+    total, n = np.bincount(cell, reached), np.bincount(cell, weight)
+    share = total / n
+    pooled = share[cell]
     expected = np.maximum(weight * pooled * (1 - pooled), 1e-9)
     chi = np.where((pooled > 0) & (pooled < 1), (reached - weight * pooled) ** 2 / expected, 1.0)
-    design = np.maximum(np.bincount(cell, chi) / np.maximum(out["weeks"] - 1, 1), 1.0)
-    effective: pd.Series = out["n"] / design
+    design = np.maximum(np.bincount(cell, chi) / np.maximum(weeks - 1, 1), 1.0)
+    effective = n / design
     low, high = wilson(share * effective, effective)
-    out = out.assign(conversion=share, conf_low=low, conf_high=high, effective_n=effective, running=0)
-    out = out.assign(horizon_days=0.0, median_days=0.0, naive_open_as_lost=share)
-    return out.drop(columns=["cell", "weeks"])
+    out = pd.DataFrame({"reached": total, "n": n, "conversion": share, "conf_low": low, "conf_high": high})
+    out = out.assign(effective_n=effective, running=0, horizon_days=0.0, median_days=0.0)
+    return out.assign(naive_open_as_lost=share)
 
 
-def _against_team(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
+def _against_team(rows: pd.DataFrame, who: pd.DataFrame, min_group: int) -> pd.DataFrame:
     """Adds the shrunk rep conversions and their standing; teams of fewer than `min_group` reps are not compared."""
-    reps = rows.loc[(rows["scope"] == "rep") & (rows["effective_n"] > 0)]
+    effective = rows["effective_n"].to_numpy()
+    wins, team = rows["conversion"].to_numpy() * effective, who["team"].to_numpy()
+    compared = (who["rep"].to_numpy() >= 0) & (effective > 0)
     pooled = []
-    for _, team in reps.groupby("team_id", observed=True, sort=True):
-        found = pool_shares(team["conversion"] * team["effective_n"], team["effective_n"]).set_axis(team.index)
-        if len(team) < min_group:
+    for number in np.unique(team[compared]):
+        mine = np.flatnonzero(compared & (team == number))
+        found = pool_shares(wins[mine], effective[mine]).set_axis(mine)
+        if len(mine) < min_group:
             found[["gap", "gap_low", "gap_high"]] = np.nan
-        standing = np.select(
-            [found["gap_low"] > 0, found["gap_high"] < 0, found["gap"].isna()], [ABOVE, BELOW, FEW], LIKE
-        )
-        pooled.append(found.assign(standing=standing))
-    return rows.join(pd.concat(pooled).drop(columns="group_mean")) if pooled else rows
+        pooled.append(found)
+    if not pooled:
+        return rows
+    both = pd.concat(pooled).drop(columns="group_mean")
+    low, high, gap = (both[name].to_numpy() for name in ("gap_low", "gap_high", "gap"))
+    return rows.join(both.assign(standing=np.select([low > 0, high < 0, np.isnan(gap)], [ABOVE, BELOW, FEW], LIKE)))
 
 
 def _bias(honest: float, naive: float, running: float) -> str:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.calendars import monday_of
-from analysis.management.book import COMPANY, Book, NotRecorded
+from analysis.management.book import Book, NotRecorded
 from analysis.management.deals import asked_deals, timed_asks, timed_deals
-from analysis.management.records import attempts, effort, with_team
+from analysis.management.intervals import Floats
+from analysis.management.records import attempts, effort
+from analysis.management.roster import Places, day_numbers, places, roster
 from analysis.management.survival import EVENT, OPEN, OTHER
 
-_KEYS = ["scope", "team_id", "rep_id"]
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ STEPS = (
 
 
 def step_cases(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    """Cases that entered the step since that day: rep_id, team_id, days, end (see survival).
+    """Cases that entered the step since that day: rep and team (places in the roster), days, end (see survival).
 
     `attempt_to_connect` is decided at once and comes as rep-week counts instead: reached, weight.
     """
@@ -49,11 +51,26 @@ def step_cases(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame | Not
 def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     if gap := book.need("activities", "is_meaningful"):
         return gap
-    rows = attempts(book)
-    rows = rows[["rep_id", "team_id", "occurred_on", "is_meaningful"]].loc[rows["occurred_on"] > since]
-    rows = rows.assign(week=monday_of(rows["occurred_on"]), reached=rows["is_meaningful"].fillna(False).astype(float))
-    counts = rows.groupby(["team_id", "rep_id", "week"], observed=True)["reached"].agg(["sum", "size"]).reset_index()
-    return counts.rename(columns={"sum": "reached", "size": "weight"}).astype({"weight": float})
+    people, rows = roster(book), _since(attempts(book), "occurred_on", since)
+    team, rep = places(rows["team_id"], people.teams), places(rows["rep_id"], people.reps)
+    week = (day_numbers(rows["occurred_on"]) + 3) // 7  # day 0, 1970-01-01, was a Thursday
+    week = week - (week.min() if len(week) else 0)
+    weeks, reps = int(week.max(initial=0)) + 1, max(len(people.reps), 1)
+    known = (team >= 0) & (rep >= 0)
+    cell = ((team * reps + rep) * weeks + week)[known]
+    tried, place = np.unique(cell, return_inverse=True)
+    reached = np.bincount(place, flags(rows["is_meaningful"])[known], len(tried))
+    who = {"team": tried // weeks // reps, "rep": tried // weeks % reps}
+    return pd.DataFrame({**who, "reached": reached, "weight": np.bincount(place, minlength=len(tried)).astype(float)})
+
+
+def flags(column: pd.Series) -> NDArray[np.bool_]:
+    """A recorded yes or no as an array; unknown counts as no."""
+    return column.fillna(False).to_numpy(dtype=bool)
+
+
+def _since(rows: pd.DataFrame, day: str, since: pd.Timestamp) -> pd.DataFrame:
+    return rows.loc[(rows[day] > since).to_numpy()]
 
 
 def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -62,20 +79,24 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
     if gap:
         return gap
     rows = effort(book)
-    rows = rows.loc[rows["is_meaningful"].fillna(False).astype(bool)].dropna(subset=["account_id"])
-    first = rows.sort_values("occurred_on", kind="stable").drop_duplicates("account_id")
-    deal = book.frame("opportunities").groupby("account_id")["created_on"].min()
-    created = first["account_id"].map(deal)
-    first = first.assign(created=created).loc[created.isna() | (created >= first["occurred_on"])]
-    first = first.loc[first["occurred_on"] > since]
-    return _spans(book, first, "occurred_on", first["created"], first["created"].isna())
+    rows = rows.loc[flags(rows["is_meaningful"]) & rows["account_id"].notna().to_numpy()]
+    account, met = rows["account_id"].cat.codes.to_numpy(), day_numbers(rows["occurred_on"])
+    order = np.lexsort((met, account))
+    first = np.sort(order[np.r_[True, np.diff(account[order]) > 0][: len(order)]])
+    names = np.asarray(rows["account_id"].cat.categories, dtype=object)
+    deals = book.frame("opportunities")
+    deal, made = places(deals["account_id"], names), day_numbers(deals["created_on"])
+    created = np.full(len(names), _NEVER)
+    np.minimum.at(created, deal[deal >= 0], made[deal >= 0])
+    created, met = created[account[first]], met[first]
+    keep = (created >= met) & (met > _number(since))
+    rep = places(rows["rep_id"].iloc[first[keep]], roster(book).reps)
+    return _spans(book, rep, met[keep], created[keep])
 
 
 def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     cases = timed_asks(book)
-    if isinstance(cases, NotRecorded):
-        return cases
-    return cases.loc[cases["start"] > since, ["rep_id", "team_id", "days", "end"]]
+    return cases if isinstance(cases, NotRecorded) else _since(cases, "start", since)
 
 
 def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
@@ -83,40 +104,49 @@ def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     asked = asked_deals(book)
     if isinstance(asked, NotRecorded):
         return asked
-    deals = book.frame("opportunities")
-    deals = deals.loc[deals["created_on"] > since]
-    day = deals["opportunity_id"].map(asked.set_index("opportunity_id")["asked_on"])
-    running = day.isna() & (deals["status"] == "open")
-    out = _spans(book, deals, "created_on", day.fillna(deals["closed_on"]), running)
-    return out.assign(end=np.where(day.notna(), EVENT, np.where(running, OPEN, OTHER)))
+    deals = book.frame("opportunities")[["rep_id", "created_on", "closed_on", "status"]]
+    day = np.full(len(deals), _NEVER)
+    day[deals.index.get_indexer(asked.index)] = day_numbers(asked["asked_on"])
+    recent = (deals["created_on"] > since).to_numpy()
+    deals, day = deals.loc[recent], day[recent]
+    never = day == _NEVER
+    running = never & (deals["status"] == "open").to_numpy()
+    ended = np.where(never, np.where(running, _NEVER, day_numbers(deals["closed_on"])), day)
+    out = _spans(book, places(deals["rep_id"], roster(book).reps), day_numbers(deals["created_on"]), ended)
+    return out.assign(end=np.where(~never, EVENT, np.where(running, OPEN, OTHER)))
 
 
 def _won(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    cases = timed_deals(book)
-    return cases.loc[cases["start"] > since, ["rep_id", "team_id", "days", "end"]]
+    return _since(timed_deals(book), "start", since)
 
 
 def _invoiced(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    if gap := book.need("opportunities", "invoiced_on"):
-        return gap
-    deals = book.frame("opportunities")
-    deals = deals.loc[(deals["status"] == "won") & (deals["closed_on"] > since)]
-    return _spans(book, deals, "closed_on", deals["invoiced_on"], deals["invoiced_on"].isna())
+    return book.need("opportunities", "invoiced_on") or _money(book, "closed_on", "invoiced_on", since)
 
 
 def _paid(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
-    if gap := book.need("opportunities", "invoiced_on", "paid_on"):
-        return gap
-    deals = book.frame("opportunities")
-    deals = deals.loc[(deals["status"] == "won") & (deals["invoiced_on"] > since)]
-    return _spans(book, deals, "invoiced_on", deals["paid_on"], deals["paid_on"].isna())
+    gap = book.need("opportunities", "invoiced_on", "paid_on")
+    return gap or _money(book, "invoiced_on", "paid_on", since)
 
 
-def _spans(book: Book, rows: pd.DataFrame, start: str, reached: pd.Series, running: pd.Series) -> pd.DataFrame:
-    """Cases with one kind of end: reached on that day, or running until today."""
-    days = (reached.fillna(book.as_of) - rows[start]).dt.days.clip(lower=0).astype(float)
-    frame = rows[["rep_id", start]].assign(days=days, end=np.where(running, OPEN, EVENT))
-    return with_team(book, frame, start)[["rep_id", "team_id", "days", "end"]]
+def _money(book: Book, start: str, end: str, since: pd.Timestamp) -> pd.DataFrame:
+    """Won deals from one day to the next that follows it."""
+    deals = book.frame("opportunities")[["rep_id", "status", start, end]]
+    deals = deals.loc[((deals["status"] == "won") & (deals[start] > since)).to_numpy()]
+    reached = np.where(deals[end].isna(), _NEVER, day_numbers(deals[end]))
+    return _spans(book, places(deals["rep_id"], roster(book).reps), day_numbers(deals[start]), reached)
+
+
+def _spans(book: Book, rep: Places, start: Places, reached: Places) -> pd.DataFrame:
+    """Cases with one kind of end: reached on that day, or (_NEVER) running until today."""
+    running = reached == _NEVER
+    days = np.maximum(np.where(running, _number(book.as_of), reached) - start, 0).astype(np.float64)
+    team = roster(book).on(rep, start)
+    return pd.DataFrame({"rep": rep, "team": team, "days": days, "end": np.where(running, OPEN, EVENT)})
+
+
+def _number(day: pd.Timestamp) -> int:
+    return int(day.to_datetime64().astype("datetime64[D]").astype(np.int64))
 
 
 _CASES: dict[str, Callable[[Book, pd.Timestamp], pd.DataFrame | NotRecorded]] = {
@@ -130,49 +160,49 @@ _CASES: dict[str, Callable[[Book, pd.Timestamp], pd.DataFrame | NotRecorded]] = 
 }
 
 
-def step_totals(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame:
-    """The ratio of totals of the same weeks, whoever they belong to: scope, team_id, rep_id, naive_ratio."""
-    before, after = (_counts(book, name, since) for name in step.split("_to_"))
-    both = pd.concat([before.rename("bottom"), after.rename("top")], axis=1).fillna(0.0).rename_axis(_KEYS[1:])
-    reps = both.reset_index().assign(scope="rep")
-    teams = reps.groupby("team_id")[["top", "bottom"]].sum().reset_index().assign(scope="team", rep_id="")
-    company = reps[["top", "bottom"]].sum().to_frame().T.assign(scope="company", team_id=COMPANY, rep_id="")
-    frame = pd.concat([reps, teams, company], ignore_index=True)
-    ratio = frame["top"] / frame["bottom"].where(frame["bottom"] > 0)
-    return frame.assign(naive_ratio=ratio)[[*_KEYS, "naive_ratio"]]
+def step_ratios(book: Book, step: str, since: pd.Timestamp) -> Floats:
+    """The ratio of totals of the same weeks, whoever they belong to, by team and rep (places in the roster).
+
+    One row more than there are teams, the last for the company; one column more than reps, the last for the whole team.
+    """
+    before, after = (_with_sums(_counts(book, name, since)) for name in step.split("_to_"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(before > 0, after / before, np.nan)
 
 
-def _counts(book: Book, name: str, since: pd.Timestamp) -> pd.Series:
-    """Events of this name since that day per team_id and rep_id."""
-
-    def count() -> pd.DataFrame:
-        return _events(book, name, since).groupby(_KEYS[1:], observed=True).size().rename("n").reset_index()
-
-    return book.shared(f"{name}s since {since.date()}", count).set_index(_KEYS[1:])["n"]
+def _with_sums(counts: Floats) -> Floats:
+    rows = np.hstack([counts, counts.sum(axis=1, keepdims=True)])
+    return np.vstack([rows, rows.sum(axis=0)])
 
 
-def _events(book: Book, name: str, since: pd.Timestamp) -> pd.DataFrame:
-    """One row per event of this name since that day: rep_id, team_id."""
-    deals = book.frame("opportunities")
-    asked = asked_deals(book)
-    rows, day = {
-        "attempt": lambda: (attempts(book), "occurred_on"),
-        "connect": lambda: (_meaningful(book), "occurred_on"),
-        "opportunity": lambda: (deals, "created_on"),
-        "ask": lambda: (
-            deals.iloc[:0].assign(asked_on=deals["created_on"]) if isinstance(asked, NotRecorded) else asked,
-            "asked_on",
-        ),
-        "won": lambda: (deals.loc[deals["status"] == "won"], "closed_on"),
-        "invoiced": lambda: (deals.dropna(subset=["invoiced_on"]), "invoiced_on"),
-        "paid": lambda: (deals.dropna(subset=["paid_on"]), "paid_on"),
-    }[name]()
-    if "team_id" in rows:
-        return rows[["rep_id", "team_id"]].loc[rows[day] > since]
-    return with_team(book, rows[["rep_id", day]].loc[rows[day] > since], day)[["rep_id", "team_id"]]
+def _counts(book: Book, name: str, since: pd.Timestamp) -> Floats:
+    """Events of this name since that day, teams x reps."""
+
+    def count() -> Floats:
+        people = roster(book)
+        rep, day = _events(book, name)
+        late = day > _number(since)
+        rep, team = rep[late], people.on(rep[late], day[late])
+        known, shape = (rep >= 0) & (team >= 0), (len(people.teams), len(people.reps))
+        cell = team[known] * shape[1] + rep[known]
+        return np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
+
+    return book.shared(f"{name}s since {since.date()}", count)
 
 
-def _meaningful(book: Book) -> pd.DataFrame:
-    rows = attempts(book)
-    good = rows["is_meaningful"].fillna(False).astype(bool)
-    return rows[["rep_id", "team_id", "occurred_on"]].loc[good]
+def _events(book: Book, name: str) -> tuple[Places, Places]:
+    """Rep (place in the roster) and day of every event of this name."""
+    if name in ("attempt", "connect"):
+        rows = attempts(book)
+        rows = rows.loc[flags(rows["is_meaningful"])] if name == "connect" else rows
+        return places(rows["rep_id"], roster(book).reps), day_numbers(rows["occurred_on"])
+    rows, day = book.frame("opportunities"), _DAYS.get(name, "asked_on")
+    if name == "ask":
+        asked = asked_deals(book)
+        rows = rows.iloc[:0].assign(asked_on=rows["created_on"]) if isinstance(asked, NotRecorded) else asked
+    if name == "won":
+        rows = rows.loc[rows["status"] == "won"]
+    return places(rows["rep_id"], roster(book).reps), day_numbers(rows[day])
+
+
+_DAYS = {"opportunity": "created_on", "won": "closed_on", "invoiced": "invoiced_on", "paid": "paid_on"}

@@ -6,20 +6,21 @@ variation, and a one-sided p-value for "behind the peers". Nothing here chooses:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.calendars import monday_of
-from analysis.management.book import Book, NotRecorded, as_known
-from analysis.management.funnel_cases import step_cases
+from analysis.management.book import Book
+from analysis.management.deals import timed
+from analysis.management.funnel_cases import flags
 from analysis.management.intervals import Floats
 from analysis.management.levers import lever_effects
 from analysis.management.plan import Effect
-from analysis.management.records import attempts, worked_weeks
-from analysis.management.survival import OPEN, conversion
+from analysis.management.records import attempts, dates, rep_weeks_worked
+from analysis.management.roster import Places, day_numbers, numbered, places, roster
+from analysis.management.survival import OPEN, cell_conversions
 
 RATE_WEEKS = 26
 SPREAD_WEEKS = 52
@@ -41,25 +42,38 @@ class RepWeeks:
 
 def rep_weeks_by_kind(book: Book) -> RepWeeks:
     """Attempts and worked weeks of every rep, as matrices over complete weeks."""
-    grid = worked_weeks(book)
-    worked = grid.pivot(index="rep_id", columns="week", values="worked_share")
-    weeks = pd.DatetimeIndex(worked.columns)
+    return book.shared("rep_weeks_by_kind", lambda: _rep_weeks_by_kind(book))
+
+
+def _rep_weeks_by_kind(book: Book) -> RepWeeks:
+    people, grid = roster(book), rep_weeks_worked(book)
+    seen, monday = np.unique(grid.rep), np.unique(grid.monday)
+    worked = np.full((len(seen), len(monday)), np.nan)
+    worked[np.searchsorted(seen, grid.rep), np.searchsorted(monday, grid.monday)] = grid.share
     rows = attempts(book)
-    week = monday_of(rows["occurred_on"])
-    place = np.column_stack([worked.index.get_indexer(pd.Index(rows["rep_id"])), weeks.get_indexer(pd.Index(week))])
-    inside = (place >= 0).all(axis=1)
-    code, kinds = pd.factorize(rows["kind"].to_numpy()[inside], sort=True)
-    cell = (code * worked.shape[0] + place[inside, 0]) * worked.shape[1] + place[inside, 1]
-    size = len(kinds) * worked.size
-    cube = np.bincount(cell, minlength=size).reshape(len(kinds), *worked.shape).astype(float)
+    day = day_numbers(rows["occurred_on"])
+    rep, week = _place(seen, places(rows["rep_id"], people.reps)), _place(monday, day - (day + 3) % 7)
+    kind, kinds = numbered(rows["kind"])
+    inside = (rep >= 0) & (week >= 0) & (kind >= 0)
+    cell = ((kind * worked.shape[0] + rep) * worked.shape[1] + week)[inside]
+    size, shape = len(kinds) * worked.size, (len(kinds), *worked.shape)
+    cube = np.bincount(cell, minlength=size).reshape(shape).astype(float)
     meaningful: dict[str, Floats] | None = None
     if book.has("activities", "is_meaningful"):
-        good = rows["is_meaningful"].fillna(False).to_numpy(dtype=float)[inside]
-        good_cube = np.bincount(cell, weights=good, minlength=size).reshape(cube.shape)
-        meaningful = {str(kind): good_cube[number] for number, kind in enumerate(kinds)}
-    team = book.frame("reps").set_index("rep_id")["team_id"].reindex(worked.index).to_numpy()
-    counts = {str(kind): cube[number] for number, kind in enumerate(kinds)}
-    return RepWeeks(worked.index.to_numpy(), team, weeks, worked.to_numpy(dtype=float), counts, meaningful)
+        good = np.bincount(cell, flags(rows["is_meaningful"])[inside], size).reshape(shape)
+        meaningful = {str(name): good[number] for number, name in enumerate(kinds)}
+    names = np.append(people.teams, np.nan)  # the place of an unknown team, -1, is the last
+    counts = {str(name): cube[number] for number, name in enumerate(kinds)}
+    weeks = pd.DatetimeIndex(dates(monday))
+    return RepWeeks(people.reps[seen], names[people.now[seen]], weeks, worked, counts, meaningful)
+
+
+def _place(sorted_values: Places, values: Places) -> Places:
+    """Place of each value among sorted ones; -1 where it is none of them."""
+    if not len(sorted_values):
+        return np.full(len(values), -1)
+    place = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
+    return np.where(sorted_values[place] == values, place, -1)
 
 
 def candidates(findings: pd.DataFrame | None, kinds: list[str], team_id: str) -> dict[str, float]:
@@ -165,27 +179,35 @@ def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> _Ga
 
 def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
     """Gap in deals won per opportunity between each rep and the other reps of the team together; see `rate_gaps`."""
-    needed = {name: book.tables[name] for name in ("reps", "memberships", "opportunities") if name in book.tables}
-    then = replace(book, tables=as_known(needed, month_end), as_of=month_end)
-    cases = step_cases(then, "opportunity_to_won", month_end - pd.Timedelta(weeks=weeks))
-    if isinstance(cases, NotRecorded) or cases.empty:
+    deals, people = book.frame("opportunities"), roster(book)
+    cases = timed(book, deals.loc[(deals["created_on"] <= month_end).to_numpy()], "created_on", month_end)
+    cases = cases.loc[(cases["start"] > month_end - pd.Timedelta(weeks=weeks)) & (cases["team"] >= 0)]
+    if cases.empty:
         return pd.DataFrame()
-    ended = cases.loc[cases["end"] != OPEN, "days"]
-    found = conversion(cases, ["team_id", "rep_id"], float(ended.quantile(0.95)) if len(ended) else 0.0)
+    days, end = cases["days"].to_numpy(), cases["end"].to_numpy()
+    cell = cases["team"].to_numpy() * len(people.reps) + cases["rep"].to_numpy()
+    ended = days[end != OPEN]
+    found = cell_conversions(cell, days, end, float(np.quantile(ended, 0.95)) if len(ended) else 0.0)
     found = found.loc[found["effective_n"] >= 5]
-    parts = [_share_gaps(str(team), rows) for team, rows in found.groupby("team_id", sort=True) if len(rows) >= 3]
+    team, rep = np.divmod(found["cell"].to_numpy(), len(people.reps))
+    share, n = found["conversion"].to_numpy(), found["effective_n"].to_numpy()
+    mine = [team == number for number in np.unique(team)]
+    parts = [
+        _share_gaps(str(people.teams[team[rows][0]]), people.reps[rep[rows]], share[rows], n[rows])
+        for rows in mine
+        if rows.sum() >= 3
+    ]
     return _judged(parts)
 
 
-def _share_gaps(team: str, rows: pd.DataFrame) -> _Gaps:
-    share, n = rows["conversion"].to_numpy(dtype=float), rows["effective_n"].to_numpy(dtype=float)
+def _share_gaps(team: str, rep_id: np.ndarray, share: Floats, n: Floats) -> _Gaps:
     wins = share * n
     others_n = n.sum() - n
     peers = (wins.sum() - wins) / others_n
     # Agresti & Caffo (2000): one success and one failure more in each group keep the interval honest at small n.
     p1, p2 = (wins + 1) / (n + 2), (peers * others_n + 1) / (others_n + 2)
     error = np.sqrt(p1 * (1 - p1) / (n + 2) + p2 * (1 - p2) / (others_n + 2))
-    return _Gaps(rows["rep_id"].to_numpy(), team, share, peers, error, np.inf, p1 - p2)
+    return _Gaps(rep_id, team, share, peers, error, np.inf, p1 - p2)
 
 
 @dataclass(frozen=True, slots=True)

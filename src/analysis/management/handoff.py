@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.calendars import BusinessHours
 from analysis.management.book import Book, NotRecorded
+from analysis.management.intervals import Floats
 from analysis.management.survival import EVENT, OPEN, conversion, median_days
 
 ALL = "everybody"
@@ -37,9 +38,7 @@ def _lead_clock(book: Book) -> pd.DataFrame:
     now = (book.as_of + pd.Timedelta(days=1)).tz_localize("UTC")
     ends = {f"{side}_h": (leads[a], leads[b]) for side, (_, a, b) in SIDES.items() if a in leads and b in leads}
     ends["waited_h"] = (leads["handed_off_at"], pd.Series(now, index=leads.index))
-    clocks = _clocks(book, team)
-    for name, (start, end) in ends.items():
-        out[name] = _hours(clocks, team, start, end)
+    out = out.assign(**_hours(_clocks(book, team), team, ends))
     local = leads["handed_off_at"].dt.tz_localize(None) + _offset(book, team, leads["handed_off_at"])
     return out.assign(weekday=local.dt.day_of_week, hour=local.dt.hour)
 
@@ -51,13 +50,15 @@ def _zones(book: Book) -> dict[str, str]:
     return dict(zip(teams["team_id"], teams["timezone"], strict=True))
 
 
-def _hours(clocks: Clocks, team: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:
-    """Business hours between two instants by the clock and holidays of each row's team."""
-    out = pd.Series(np.nan, index=start.index)
+def _hours(clocks: Clocks, team: pd.Series, spans: dict[str, tuple[pd.Series, pd.Series]]) -> dict[str, Floats]:
+    """Business hours of each span (name -> instants from, to) by the clock and holidays of each row's team."""
+    out = np.full((len(spans), len(team)), np.nan)
     for clock, teams in clocks.items():
-        rows = team.isin(teams) | (team.isna() if "" in teams else False)
-        out.loc[rows] = clock.hours_between(start.loc[rows], end.loc[rows])
-    return out.clip(lower=0.0)
+        rows = (team.isin(teams) | (team.isna() if "" in teams else False)).to_numpy()
+        # All spans of a clock at once: to lay out its shifts costs more than to read them.
+        starts, ends = (pd.concat([span[side].loc[rows] for span in spans.values()]) for side in (0, 1))
+        out[:, rows] = clock.hours_between(starts, ends).to_numpy().reshape(len(spans), -1)
+    return dict(zip(spans, np.maximum(out, 0.0), strict=True))
 
 
 def _clocks(book: Book, team: pd.Series) -> Clocks:

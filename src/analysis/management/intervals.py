@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Cells = NDArray[np.integer[Any]]
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -37,43 +38,78 @@ def poisson(count: ArrayLike, exposure: ArrayLike = 1.0, level: float = 0.95) ->
 
 def mean_by(frame: pd.DataFrame, keys: list[str], value: str, level: float = 0.95) -> pd.DataFrame:
     """Mean of `value` per group with its t interval: columns value, conf_low, conf_high, n (NaN bounds when n < 2)."""
-    found = frame.groupby(keys, observed=True)[value].agg(["mean", "std", "count"])
-    n = found["count"].to_numpy(dtype=float)
-    half = _t(level, n - 1) * found["std"].to_numpy() / np.sqrt(np.maximum(n, 1))
-    mean = found["mean"].to_numpy()
-    out = {"value": mean, "conf_low": mean - half, "conf_high": mean + half, "n": found["count"].to_numpy()}
-    return pd.DataFrame(out, index=found.index).reset_index()
+    cell, names = cells(frame, keys)
+    return names.join(cell_means(cell, frame[value].to_numpy(dtype=float), level).set_index("cell"))
+
+
+def cell_means(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFrame:
+    """`mean_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
+    found, n = _occurring(cell)
+    here = (cell >= 0) & ~np.isnan(value)
+    n = np.bincount(cell[here], minlength=len(n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.bincount(cell[here], value[here], len(n)) / n
+        square = np.bincount(cell[here], (value[here] - mean[cell[here]]) ** 2, len(n))
+        half = _t(level, n - 1.0) * np.sqrt(square / (n - 1) / np.maximum(n, 1))
+    out = {"cell": found, "value": mean[found], "conf_low": (mean - half)[found], "conf_high": (mean + half)[found]}
+    return pd.DataFrame({**out, "n": n[found]})
 
 
 def ratio_by(frame: pd.DataFrame, keys: list[str], top: str, bottom: str, level: float = 0.95) -> pd.DataFrame:
     """Ratio of sums per group, rows being independent units, with the linearised t interval (Cochran 1977, ch. 6)."""
-    sums = frame.groupby(keys, observed=True)[[top, bottom]].agg("sum")
-    n = frame.groupby(keys, observed=True).size().to_numpy(dtype=float)
-    ratio = sums[top] / sums[bottom]
-    rows = frame[keys].merge(ratio.rename("ratio").reset_index(), on=keys, how="left")["ratio"].to_numpy()
-    residual = frame[top].to_numpy(dtype=float) - rows * frame[bottom].to_numpy(dtype=float)
-    square = frame[keys].assign(square=residual**2).groupby(keys, observed=True)["square"].sum().to_numpy()
+    cell, names = cells(frame, keys)
+    tops, bottoms = frame[top].to_numpy(dtype=float), frame[bottom].to_numpy(dtype=float)
+    return names.join(cell_ratios(cell, tops, bottoms, level).set_index("cell"))
+
+
+def cell_ratios(cell: Cells, top: Floats, bottom: Floats, level: float = 0.95) -> pd.DataFrame:
+    """`ratio_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
+    found, n = _occurring(cell)
+    here = cell >= 0
+    cell, top, bottom = cell[here], top[here], bottom[here]
+    below = np.bincount(cell, bottom, len(n))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(square * n / (n - 1)) / np.abs(sums[bottom].to_numpy())
-    half = _t(level, n - 1) * error
-    value = ratio.to_numpy()
-    out = {"value": value, "conf_low": value - half, "conf_high": value + half, "n": n.astype(int)}
-    return pd.DataFrame(out, index=sums.index).reset_index()
+        ratio = np.bincount(cell, top, len(n)) / below
+        square = np.bincount(cell, (top - ratio[cell] * bottom) ** 2, len(n))
+        half = _t(level, n - 1.0) * np.sqrt(square * n / (n - 1)) / np.abs(below)
+    out = {"cell": found, "value": ratio[found], "conf_low": (ratio - half)[found], "conf_high": (ratio + half)[found]}
+    return pd.DataFrame({**out, "n": n[found]})
 
 
 def median_by(frame: pd.DataFrame, keys: list[str], value: str, level: float = 0.95) -> pd.DataFrame:
     """Median per group with the distribution-free interval from order statistics (NaN where n is too small)."""
-    ordered = frame.dropna(subset=[value]).sort_values([*keys, value])
-    groups = ordered.groupby(keys, observed=True)[value]
-    n = groups.size().to_numpy()
+    frame = frame.dropna(subset=[value])
+    cell, names = cells(frame, keys)
+    return names.join(cell_medians(cell, frame[value].to_numpy(dtype=float), level).set_index("cell"))
+
+
+def cell_medians(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFrame:
+    """`median_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
+    here = (cell >= 0) & ~np.isnan(value)
+    found, n = _occurring(cell[here])
+    n = n[found]
+    values = value[here][np.lexsort((value[here], cell[here]))]
+    start = (np.cumsum(n) - n).astype(int)
     rank = stats.binom.ppf((1 - level) / 2, np.maximum(n, 1), 0.5).astype(int) - 1
-    starts = np.concatenate([[0], np.cumsum(n)[:-1]]).astype(int)
-    values = ordered[value].to_numpy(dtype=float)
-    ok = rank >= 0
-    low = np.where(ok, values[starts + np.maximum(rank, 0)], np.nan)
-    high = np.where(ok, values[starts + n - 1 - np.maximum(rank, 0)], np.nan)
-    out = {"value": groups.median().to_numpy(), "conf_low": low, "conf_high": high, "n": n}
-    return pd.DataFrame(out, index=groups.size().index).reset_index()
+    ok, rank = rank >= 0, np.maximum(rank, 0)
+    middle = (values[start + (n - 1) // 2] + values[start + n // 2]) / 2
+    low, high = (np.where(ok, values[place], np.nan) for place in (start + rank, start + n - 1 - rank))
+    return pd.DataFrame({"cell": found, "value": middle, "conf_low": low, "conf_high": high, "n": n})
+
+
+def cells(frame: pd.DataFrame, keys: list[str]) -> tuple[Cells, pd.DataFrame]:
+    """Number of each row's group, in the order of the keys (-1 where a key is missing), and the keys by number."""
+    if not keys:
+        return np.zeros(len(frame), dtype=np.int64), pd.DataFrame(index=range(min(len(frame), 1)))
+    groups = frame.groupby(keys, observed=True, sort=True)
+    number = groups.ngroup().to_numpy(dtype=np.int64)
+    return number, groups.size().index.to_frame(index=False)
+
+
+def _occurring(cell: Cells) -> tuple[Cells, Cells]:
+    """The numbers that occur, and how often each number up to the largest does."""
+    n = np.bincount(cell[cell >= 0])
+    return np.flatnonzero(n), n
 
 
 def trend(series: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats, Floats]:

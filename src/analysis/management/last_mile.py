@@ -7,8 +7,10 @@ import pandas as pd
 
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import asked_deals
+from analysis.management.funnel_cases import flags
 from analysis.management.intervals import mean_by, wilson
 from analysis.management.records import effort, with_team
+from analysis.management.roster import Places, day_numbers, places
 
 RECENT_DAYS = 28
 CHECKS = {
@@ -58,29 +60,37 @@ def last_mile(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
 def _audit(book: Book, deals: pd.DataFrame, link: str) -> pd.DataFrame:
     """One row per asked deal with what was done on it from the ask to its end (or today)."""
     until = deals["closed_on"].fillna(book.as_of)
-    span = deals[["opportunity_id", "rep_id", "asked_on", "status", link]].loc[:, lambda f: ~f.columns.duplicated()]
-    span = span.assign(until=until)
-    rows = effort(book)
-    wanted = [name for name in (link, "occurred_on", "kind", "is_meaningful", "contact_level") if name in rows]
-    rows = rows[wanted].loc[rows[link].isin(set(span[link].dropna())) & ~rows["kind"].isin(book.rules.ask_kinds)]
-    both = (
-        span[["opportunity_id", link, "asked_on", "until"]]
-        .loc[:, lambda f: ~f.columns.duplicated()]
-        .merge(rows, on=link)
-    )
-    both = both.loc[(both["occurred_on"] > both["asked_on"]) & (both["occurred_on"] <= both["until"])]
-    by = both.groupby("opportunity_id")
-    out = span.set_index("opportunity_id")
-    touches, last = by.size().reindex(out.index).fillna(0), by["occurred_on"].max().reindex(out.index)
+    out = deals[["opportunity_id", "rep_id", "asked_on", "status"]].assign(until=until).reset_index(drop=True)
+    deal, day, rows = _touches(book, deals, link, day_numbers(out["asked_on"]), day_numbers(out["until"]))
+    touches = np.bincount(deal, minlength=len(out))
+    last = day_numbers(out["asked_on"])
+    np.maximum.at(last, deal, day)
     out["touched"] = (touches > 0).astype(float)
     out["touches_per_week"] = touches / ((out["until"] - out["asked_on"]).dt.days.clip(lower=1) / 7)
     out["meaningful"], out["senior"] = np.nan, np.nan
     if book.has("activities", "is_meaningful"):
-        good = both.loc[both["is_meaningful"].fillna(False).astype(bool), "opportunity_id"]
-        out["meaningful"] = out.index.isin(good).astype(float)
+        out["meaningful"] = (np.bincount(deal, flags(rows["is_meaningful"]), len(out)) > 0).astype(float)
     if book.has("activities", "contact_level"):
-        senior = both.loc[both["contact_level"] == "vp_or_above", "opportunity_id"]
-        out["senior"] = out.index.isin(senior).astype(float)
-    quiet = (book.as_of - last.fillna(out["asked_on"])).dt.days > RECENT_DAYS
+        senior = (rows["contact_level"] == "vp_or_above").to_numpy()
+        out["senior"] = (np.bincount(deal, senior, len(out)) > 0).astype(float)
+    quiet = int(day_numbers(pd.Series([book.as_of]))[0]) - last > RECENT_DAYS
     out["outcome"] = out["status"].astype(str).mask((out["status"] == "open") & quiet, "open and quiet")
-    return out.reset_index()
+    return out
+
+
+def _touches(
+    book: Book, deals: pd.DataFrame, link: str, asked: Places, until: Places
+) -> tuple[Places, Places, pd.DataFrame]:
+    """Effort after each ask and up to its deal's end: place of the deal, day, and the rows themselves."""
+    rows = effort(book)
+    of_deal = places(deals[link], np.asarray(rows[link].cat.categories, dtype=object))
+    wanted = np.append(np.bincount(of_deal[of_deal >= 0], minlength=len(rows[link].cat.categories)) > 0, False)
+    rows = rows.loc[wanted[rows[link].cat.codes.to_numpy()] & ~rows["kind"].isin(book.rules.ask_kinds).to_numpy()]
+    code, day = rows[link].cat.codes.to_numpy().astype(np.int64), day_numbers(rows["occurred_on"])
+    order = np.argsort(of_deal, kind="stable")
+    first, end = (np.searchsorted(of_deal[order], code, side=side) for side in ("left", "right"))
+    number = end - first
+    row = np.repeat(np.arange(len(code)), number)
+    deal = order[np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number) + np.repeat(first, number)]
+    inside = (day[row] > asked[deal]) & (day[row] <= until[deal])
+    return deal[inside], day[row][inside], rows.iloc[row[inside]]

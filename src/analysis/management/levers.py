@@ -11,6 +11,20 @@ NO_STUDY = "no study yet: run the study to see whether it predicts revenue"
 UNTESTED = "not tested by the study"
 
 
+_ASKED = (
+    "scope",
+    "activity",
+    "grade",
+    "reason",
+    "effect",
+    "conf_low",
+    "conf_high",
+    "mean_lag_weeks",
+    "lag_from",
+    "lag_to",
+)
+
+
 def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effect | str]:
     """Per activity of the study: its effect where graded A or B for the team or the company, else why it is no lever.
 
@@ -18,7 +32,8 @@ def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effe
     """
     if findings is None:
         return {}
-    mine = findings.loc[(findings["scope"] == "company") | (findings["team_id"] == team_id)]
+    scope, team = findings["scope"].to_numpy(dtype=object), findings["team_id"].to_numpy(dtype=object)
+    mine = findings.loc[(scope == "company") | (team == team_id), list(_ASKED)]
     out: dict[str, Effect | str] = {}
     for row in mine.sort_values("scope", ascending=False, kind="stable").to_dict("records"):
         known = out.get(row["activity"])

@@ -6,202 +6,262 @@ period: reps are the independent units of activity rates, deals those of money a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.management.book import COMPANY, Book
+from analysis.management.book import Book
 from analysis.management.deals import timed_deals, usual_days
-from analysis.management.intervals import mean_by, median_by, ratio_by
-from analysis.management.periods import DAY, period_of
-from analysis.management.records import attempts, with_team, won_credit, worked_days
-from analysis.management.survival import conversion
+from analysis.management.intervals import Cells, Floats, cell_means, cell_medians, cell_ratios
+from analysis.management.periods import period_of
+from analysis.management.records import attempts, rep_days, won_credit
+from analysis.management.roster import Places, Roster, day_numbers, numbered, places, roster
+from analysis.management.survival import cell_conversions
 
-KEYS = ["team_id", "period"]
+COLUMNS = ("cell", "value", "conf_low", "conf_high", "n")
+Parts = dict[str, pd.DataFrame]  # metric -> its values, in COLUMNS
 
 
-def measure(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    """All metrics the data can give: metric, team_id (blank = company), period, value, conf_low, conf_high, n."""
-    parts = [_results(book, table), _pipeline(book, table), _win_rate(book, table), _activities(book, table)]
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Teams by periods as one number: cell = (team + 1) x periods + period; the first so many are the company's.
+
+    lines: the cells of the company and of every team that has reps today, whether anything happened there or not.
+    """
+
+    people: Roster
+    table: pd.DataFrame
+    lines: Cells
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return (len(self.people.teams) + 1) * len(self.table)
+
+    def twice(self, team: Places, period: Places) -> Cells:
+        """Cells of rows for their team, then for the company; -1 outside the periods or without a team."""
+        inside = period >= 0
+        own = np.where(inside & (team >= 0), (team + 1) * len(self.table) + period, -1)
+        return np.concatenate([own, np.where(inside, period, -1)])
+
+
+def grid_of(book: Book, table: pd.DataFrame) -> Grid:
+    """The grid of these periods."""
+    people = roster(book)
+    teams = np.unique(places(book.frame("reps")["team_id"], people.teams))
+    lines = np.concatenate([[0], teams[teams >= 0] + 1])[:, None] * len(table) + np.arange(len(table))
+    return Grid(people, table, lines.ravel())
+
+
+def measure(book: Book, grid: Grid) -> Parts:
+    """All metrics the data can give, each by cell."""
+    parts = _results(book, grid) | _pipeline(book, grid) | {"win_rate": _win_rate(book, grid)} | _activities(book, grid)
     if book.has("leads", "qualified_at"):
-        parts.append(_qualified(book, table))
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.sort_values(["metric", *KEYS], kind="stable").reset_index(drop=True)
+        parts["qualified_leads"] = _qualified(book, grid)
+    return {metric: part for metric, part in parts.items() if len(part)}
 
 
-def both_scopes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every row twice: once for its team and once for the company."""
-    return pd.concat([frame, frame.assign(team_id=COMPANY)], ignore_index=True)
+def _facts(cell: Cells, value: NDArray[Any], n: Floats | float = np.nan) -> pd.DataFrame:
+    return pd.DataFrame({"cell": cell, "value": value, "conf_low": np.nan, "conf_high": np.nan, "n": n})
 
 
-def _named(frame: pd.DataFrame, metric: str, value: str | None = None) -> pd.DataFrame:
-    if value is not None:
-        frame = frame.rename(columns={value: "value"}).assign(conf_low=np.nan, conf_high=np.nan)
-    counted = frame if "n" in frame else frame.assign(n=np.nan)
-    return counted.assign(metric=metric)[["metric", *KEYS, "value", "conf_low", "conf_high", "n"]]
+def _total(grid: Grid, cell: Cells, weight: Floats, lines: Cells | None = None) -> pd.DataFrame:
+    """Sum per cell; a team without a row had none, and that is known."""
+    lines, here = grid.lines if lines is None else lines, cell >= 0
+    sums = np.bincount(cell[here], np.nan_to_num(weight[here]), grid.size)
+    return _facts(lines, sums[lines], np.bincount(cell[here], minlength=grid.size)[lines].astype(float))
 
 
-def _total(frame: pd.DataFrame, metric: str, column: str, teams: pd.DataFrame) -> pd.DataFrame:
-    """Sum per team and period; a team without a row had none, and that is known."""
-    sums = frame.groupby(KEYS, observed=True)[column].agg(["sum", "size"])
-    full = sums.reindex(pd.MultiIndex.from_frame(teams)).fillna(0.0)
-    return _named(full.rename(columns={"size": "n"}).reset_index(), metric, "sum")
-
-
-def _grid(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    teams = [COMPANY, *sorted(book.frame("reps")["team_id"].dropna().unique())]
-    index = pd.MultiIndex.from_product([teams, table["period"]], names=KEYS)
-    return index.to_frame(index=False)
-
-
-def _results(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    won = won_credit(book)
-    won = won.assign(period=period_of(won["closed_on"], table))
-    won = both_scopes(with_team(book, won.loc[won["period"] >= 0], "closed_on"))
-    grid = _grid(book, table)
-    deals = won.drop_duplicates(["team_id", "opportunity_id"])
-    deals = deals.assign(one=1.0, days=(deals["closed_on"] - deals["created_on"]).dt.days.astype(float))
-    parts = [
-        _total(won, "revenue", "credit", grid),
-        _total(deals, "wins", "one", grid),
-        _named(mean_by(deals, KEYS, "amount"), "average_sale"),
-        _named(median_by(deals, KEYS, "days"), "sales_cycle"),
-    ]
+def _results(book: Book, grid: Grid) -> Parts:
+    won, every = won_credit(book), book.frame("opportunities")
+    closed, rep = day_numbers(won["closed_on"]), places(won["rep_id"], grid.people.reps)
+    team, period = grid.people.on(rep, closed), period_of(won["closed_on"], grid.table)
+    cell = grid.twice(team, period)
+    # A deal that several reps of a team are credited with is one deal.
+    deal = np.tile(places(won["opportunity_id"], every["opportunity_id"].to_numpy(dtype=object)), 2)
+    known = np.flatnonzero(cell >= 0)
+    first = known[np.unique(cell[known] * (len(every) + 1) + deal[known] + 1, return_index=True)[1]]
+    cells, row = cell[first], first % len(won) if len(won) else first
+    deals = {name: won[name].to_numpy(dtype=float)[row] for name in _AMOUNTS if name in won}
+    days = (closed - day_numbers(won["created_on"]))[row].astype(float)
+    parts = {
+        "revenue": _total(grid, cell, np.tile(won["credit"].to_numpy(dtype=float), 2)),
+        "wins": _total(grid, cells, np.ones(len(cells))),
+        "average_sale": cell_means(cells, deals["amount"]),
+        "sales_cycle": cell_medians(cells, days),
+    }
     if book.has("opportunities", "account_id"):
-        parts.append(_new_customers(book, deals, grid))
+        new = book.shared("first_wins", lambda: _first_wins(every))[deal[first]]
+        parts["net_new_customers"] = _total(grid, cells[new], np.ones(int(new.sum())))
     if book.has("opportunities", "units"):
-        parts.append(_total(deals.fillna({"units": 0.0}), "units", "units", grid))
+        parts["units"] = _total(grid, cells, deals["units"])
     for metric, top, bottom in (("price_realisation", "amount", "list_amount"), ("margin", "margin", "amount")):
         if book.has("opportunities", top, bottom):
-            parts.append(_named(ratio_by(deals.dropna(subset=[top, bottom]), KEYS, top, bottom), metric))
-    return pd.concat([part for part in parts if len(part)])
+            both = ~np.isnan(deals[top]) & ~np.isnan(deals[bottom])
+            parts[metric] = cell_ratios(cells[both], deals[top][both], deals[bottom][both])
+    return parts
 
 
-def _new_customers(book: Book, deals: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
-    every = book.frame("opportunities")
-    first = every.loc[every["status"] == "won"].sort_values(["closed_on", "opportunity_id"])
-    first = first.dropna(subset=["account_id"]).drop_duplicates("account_id")
-    return _total(deals.loc[deals["opportunity_id"].isin(first["opportunity_id"])], "net_new_customers", "one", grid)
+_AMOUNTS = ("amount", "list_amount", "margin", "units")
 
 
-def _pipeline(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    asked = ["rep_id", "created_on", "closed_on", "status", "amount", "probability"]
-    deals = book.frame("opportunities")
-    deals = with_team(book, deals[[name for name in asked if name in deals]], "created_on").assign(one=1.0)
-    won = deals.loc[deals["status"] == "won"].groupby("team_id")["amount"].mean()
-    typed = deals["amount"] if "amount" in deals else pd.Series(np.nan, index=deals.index)
-    deals["open_amount"] = typed.fillna(deals["team_id"].map(won)).fillna(0.0)
-    grid = _grid(book, table)
-    created = both_scopes(deals.assign(period=period_of(deals["created_on"], table)))
-    parts = [_total(created, "new_opportunities", "one", grid), _open_stock(both_scopes(deals), table, grid)]
+def _first_wins(deals: pd.DataFrame) -> NDArray[np.bool_]:
+    """True for the first won deal of each account."""
+    won = deals.loc[deals["status"] == "won", ["account_id", "closed_on", "opportunity_id"]]
+    first = won.dropna(subset=["account_id"]).sort_values(["closed_on", "opportunity_id"]).drop_duplicates("account_id")
+    return deals.index.isin(first.index)
+
+
+def _pipeline(book: Book, grid: Grid) -> Parts:
+    cases, deals, last = timed_deals(book), book.frame("opportunities"), len(grid.table) - 1
+    team, amount = cases["team"].to_numpy(), cases["amount"].to_numpy()
+    status = deals["status"].to_numpy(dtype=object)
+    won = (status == "won") & (team >= 0) & ~np.isnan(amount)
+    teams = len(grid.people.teams)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = np.bincount(team[won], amount[won], teams) / np.bincount(team[won], minlength=teams)
+    usual = np.append(usual, np.nan)  # team -1: not known
+    worth = np.nan_to_num(np.where(np.isnan(amount), usual[team], amount))
+    created = grid.twice(team, period_of(deals["created_on"], grid.table))
+    parts = {
+        "new_opportunities": _total(grid, created, np.ones(len(created))),
+        "open_pipeline": _open_stock(grid, deals, team, worth),
+    }
     if book.has("opportunities", "probability"):
-        now = both_scopes(deals.loc[deals["status"] == "open"].dropna(subset=["probability"]))
-        now = now.assign(period=table["period"].max(), factored=now["open_amount"] * now["probability"])
-        parts.append(_total(now, "factored_pipeline", "factored", grid.loc[grid["period"] == table["period"].max()]))
-    return pd.concat(parts)
+        chance = deals["probability"].to_numpy(dtype=float)
+        now = (status == "open") & ~np.isnan(chance)
+        cell = grid.twice(team[now], np.full(now.sum(), last))
+        lines = grid.lines[grid.lines % len(grid.table) == last]
+        parts["factored_pipeline"] = _total(grid, cell, np.tile((worth * chance)[now], 2), lines)
+    return parts
 
 
-def _open_stock(deals: pd.DataFrame, table: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
+def _open_stock(grid: Grid, deals: pd.DataFrame, team: Places, worth: Floats) -> pd.DataFrame:
     """Open amount at the end of each period: what was created by then less what had closed by then."""
-    ends = table["period_end"].to_numpy(dtype="datetime64[us]")
-    opened = np.searchsorted(ends, deals["created_on"].to_numpy(dtype="datetime64[us]"))
+    ends = grid.table["period_end"].to_numpy(dtype="datetime64[us]")
     closed_on = deals["closed_on"].to_numpy(dtype="datetime64[us]")
+    opened = np.searchsorted(ends, deals["created_on"].to_numpy(dtype="datetime64[us]"))
     closed = np.where(np.isnat(closed_on), len(ends), np.searchsorted(ends, closed_on))
-    teams = pd.Index(grid["team_id"].unique())
-    flow = np.zeros((len(teams), len(ends) + 1))
-    place = teams.get_indexer(deals["team_id"])
-    known = place >= 0
-    np.add.at(flow, (place[known], opened[known]), deals["open_amount"].to_numpy()[known])
-    np.add.at(flow, (place[known], closed[known]), -deals["open_amount"].to_numpy()[known])
-    stock = np.cumsum(flow[:, :-1], axis=1)
-    frame = grid.assign(value=np.round(stock.ravel(), 6), conf_low=np.nan, conf_high=np.nan)
-    return _named(frame, "open_pipeline")
+    steps, teams = len(ends) + 1, len(grid.people.teams) + 1
+    place = np.concatenate([np.where(team >= 0, team + 1, -1), np.zeros(len(team), dtype=np.int64)])
+    known, worth = place >= 0, np.tile(worth, 2)
+    flow = np.zeros(teams * steps)
+    for step, sign in ((opened, 1.0), (closed, -1.0)):
+        flow += sign * np.bincount((place * steps + np.tile(step, 2))[known], worth[known], len(flow))
+    stock = np.cumsum(flow.reshape(teams, steps)[:, :-1], axis=1)
+    return _facts(grid.lines, np.round(stock.ravel()[grid.lines], 6))
 
 
-def _win_rate(book: Book, table: pd.DataFrame) -> pd.DataFrame:
+def _win_rate(book: Book, grid: Grid) -> pd.DataFrame:
     deals = timed_deals(book)
+    if deals.empty:
+        return _facts(np.zeros(0, dtype=np.int64), np.zeros(0))
     horizon = usual_days(deals)
-    deals = deals[["team_id", "days", "end"]].assign(period=period_of(deals["start"], table))
-    found = conversion(both_scopes(deals.loc[deals["period"] >= 0]), KEYS, horizon)
+    cell = grid.twice(deals["team"].to_numpy(), period_of(deals["start"], grid.table))
+    days, end = (np.tile(deals[name].to_numpy(), 2) for name in ("days", "end"))
+    found = cell_conversions(cell, days, end, horizon).rename(columns={"conversion": "value"})
     # A cohort watched for less than half the usual time has hardly begun to close: its rate is not known yet.
     young = found["followed_days"] < horizon / 2
-    found.loc[young, ["conversion", "conf_low", "conf_high"]] = np.nan
-    return _named(found.rename(columns={"conversion": "value"}), "win_rate")
+    found.loc[young, ["value", "conf_low", "conf_high"]] = np.nan
+    return found[[*COLUMNS]]
 
 
-def _qualified(book: Book, table: pd.DataFrame) -> pd.DataFrame:
+def _qualified(book: Book, grid: Grid) -> pd.DataFrame:
     leads = book.frame("leads").dropna(subset=["qualified_at"])
     day = leads["qualified_at"].dt.tz_localize(None).dt.normalize()
-    leads = leads.assign(one=1.0, day=day, period=period_of(day, table))
-    company = leads.assign(team_id=COMPANY)
-    if "assigned_rep_id" not in leads:
-        return _total(company, "qualified_leads", "one", _grid(book, table).query("team_id == ''"))
-    teams = with_team(book, leads.rename(columns={"assigned_rep_id": "rep_id"}), "day")
-    return _total(pd.concat([teams, company]), "qualified_leads", "one", _grid(book, table))
+    team = np.full(len(leads), -1)
+    if "assigned_rep_id" in leads:
+        team = grid.people.on(places(leads["assigned_rep_id"], grid.people.reps), day_numbers(day))
+    cell = grid.twice(team, period_of(day, grid.table))
+    lines = grid.lines if "assigned_rep_id" in leads else grid.lines[grid.lines < len(grid.table)]
+    return _total(grid, cell, np.ones(len(cell)), lines)
 
 
-def _activities(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    opening = table["period_start"].min()
-    days = worked_days(book, opening)
-    days = days.assign(period=period_of(days["day"], table))
-    worked = days.loc[days["period"] >= 0].groupby(["team_id", "rep_id", "period"])["worked"].sum() / 5.0
-    rows = attempts(book)
-    period = period_of(rows["occurred_on"], table)
-    asked = ["team_id", "rep_id", "kind", "is_meaningful", "duration_s", "contact_level", "account_id"]
-    rows = rows[[name for name in asked if name in rows]].loc[period >= 0].assign(period=period[period >= 0])
-    sums = _rep_sums(book, rows).reindex(worked.index).fillna(0.0)
-    sums["weeks"] = worked
-    sums = both_scopes(sums.reset_index())
-    parts = []
-    for column in sums.columns.difference([*KEYS, "rep_id", "weeks", "known_level", "senior"], sort=False):
-        parts.append(_named(ratio_by(sums.loc[sums["weeks"] > 0], KEYS, column, "weeks"), column))
-    if "meaningful" in sums:
-        parts.append(
-            _named(ratio_by(sums.loc[sums["attempts"] > 0], KEYS, "meaningful", "attempts"), "meaningful_share")
-        )
-    if "senior" in sums:
-        parts.append(_named(ratio_by(sums.loc[sums["known_level"] > 0], KEYS, "senior", "known_level"), "senior_share"))
-    return pd.concat([part for part in parts if len(part)])
-
-
-def _rep_sums(book: Book, rows: pd.DataFrame) -> pd.DataFrame:
-    """Per team, rep and period: attempts, attempts per kind and, where recorded, quality counts."""
-    by = ["team_id", "rep_id", "period"]
-    extras: dict[str, Callable[[], pd.Series]] = {
-        "meaningful": lambda: rows["is_meaningful"].fillna(False).astype(float),
-        "talk_time": lambda: rows["duration_s"].fillna(0).astype(float) / 3600.0,
-        "senior": lambda: (rows["contact_level"] == "vp_or_above").astype(float),
-        "known_level": lambda: (rows["contact_level"].fillna("unknown") != "unknown").astype(float),
+def _activities(book: Book, grid: Grid) -> Parts:
+    """Rates per worked week and shares of attempts, each rep of a team and period being one unit."""
+    days, periods, reps = rep_days(book), len(grid.table), len(grid.people.reps)
+    period = period_of(pd.Series(days.day.astype("datetime64[D]").astype("datetime64[us]")), grid.table)
+    here = (period >= 0) & (days.team >= 0)
+    seen = ((days.team * reps + days.rep) * periods + period)[here]
+    units, place = np.unique(seen, return_inverse=True)
+    weeks = np.bincount(place, days.worked[here], len(units)) / 5.0
+    cell = grid.twice(units // periods // max(reps, 1), units % periods)
+    sums = {name: np.tile(count, 2) for name, count in _rep_sums(book, grid, units).items()}
+    weeks = np.tile(weeks, 2)
+    here = weeks > 0
+    parts = {
+        name: cell_ratios(cell[here], count[here], weeks[here])
+        for name, count in sums.items()
+        if name not in ("known_level", "senior")
     }
-    source = {"meaningful": "is_meaningful", "talk_time": "duration_s", "senior": "contact_level"}
-    source["known_level"] = "contact_level"
-    recorded = {name: make() for name, make in extras.items() if book.has("activities", source[name])}
-    columns = rows[by].assign(attempts=1.0, **recorded)
-    sums = columns.groupby(by, observed=True).sum()
+    for share, top, bottom in (
+        ("meaningful_share", "meaningful", "attempts"),
+        ("senior_share", "senior", "known_level"),
+    ):
+        if top in sums:
+            here = sums[bottom] > 0
+            parts[share] = cell_ratios(cell[here], sums[top][here], sums[bottom][here])
+    return parts
+
+
+def _rep_sums(book: Book, grid: Grid, units: Cells) -> dict[str, Floats]:
+    """Per unit (team, rep and period): attempts, attempts per kind and, where recorded, quality counts."""
+    rows = attempts(book)
+    period = period_of(rows["occurred_on"], grid.table)
+    team, rep = places(rows["team_id"], grid.people.teams), places(rows["rep_id"], grid.people.reps)
+    unit = (team * len(grid.people.reps) + rep) * len(grid.table) + period
+    place = np.searchsorted(units, unit)
+    inside = (period >= 0) & (team >= 0) & (rep >= 0) & (place < len(units))
+    inside &= units[np.minimum(place, len(units) - 1)] == unit if len(units) else False
+    rows, place = rows.loc[inside], place[inside]
+    sums = {"attempts": np.bincount(place, minlength=len(units)).astype(float)}
+    for name, value in _qualities(book, rows).items():
+        sums[name] = np.bincount(place, value, len(units))
     if book.has("activities", "account_id"):
-        pairs = rows[[*by, "account_id"]].dropna().drop_duplicates()
-        sums["accounts_touched"] = pairs.groupby(by, observed=True).size()
-    kinds = rows.groupby([*by, "kind"], observed=True).size().unstack(fill_value=0)
-    return sums.join(kinds.add_prefix("kind:")).fillna(0.0)
+        account = rows["account_id"].cat.codes.to_numpy().astype(np.int64)
+        known, accounts = account >= 0, int(account.max(initial=0)) + 1
+        pairs = np.unique((place * accounts + account)[known])
+        sums["accounts_touched"] = np.bincount(pairs // accounts, minlength=len(units)).astype(float)
+    kind, kinds = numbered(rows["kind"])
+    cube = np.bincount((kind * len(units) + place)[kind >= 0], minlength=len(kinds) * len(units))
+    counts = cube.reshape(len(kinds), len(units)).astype(float)
+    return sums | {f"kind:{name}": counts[number] for number, name in enumerate(kinds)}
 
 
-def quota_by_period(book: Book, table: pd.DataFrame) -> pd.DataFrame:
-    """Quota that falls into each period by days, per team and company: team_id, period, quota.
+def _qualities(book: Book, rows: pd.DataFrame) -> dict[str, Floats]:
+    """What each row adds to the quality counts that are recorded."""
+    out: dict[str, Floats] = {}
+    if book.has("activities", "is_meaningful"):
+        out["meaningful"] = rows["is_meaningful"].fillna(False).to_numpy(dtype=float)
+    if book.has("activities", "duration_s"):
+        out["talk_time"] = rows["duration_s"].fillna(0).to_numpy(dtype=float) / 3600.0
+    if book.has("activities", "contact_level"):
+        level = rows["contact_level"]
+        out["senior"] = np.asarray(level == "vp_or_above", dtype=np.float64)
+        out["known_level"] = np.asarray(level.notna() & (level != "unknown"), dtype=np.float64)
+    return out
 
-    A team's own quota counts where it has one; else the quotas of its reps (the team of reps.team_id).
+
+def quota_by_period(quotas: pd.DataFrame, grid: Grid) -> Floats:
+    """Quota that falls into each period by days, by cell; NaN where there is none.
+
+    A team's own quota counts where it has one; else the quotas of its reps (the team they are in today).
     """
-    quotas = book.frame("quotas")
-    owners = book.frame("reps").set_index("rep_id")["team_id"]
-    team = quotas["owner_id"].where(quotas["level"] == "team", quotas["owner_id"].map(owners))
-    quotas = quotas.assign(team_id=team).dropna(subset=["team_id"])
-    has_own = set(quotas.loc[quotas["level"] == "team", "team_id"])
-    quotas = quotas.loc[(quotas["level"] == "team") | ~quotas["team_id"].isin(has_own)]
-    pairs = quotas.merge(table, how="cross")
-    first = np.maximum(pairs["period_start_x"].to_numpy(), pairs["period_start_y"].to_numpy())
-    last = np.minimum(pairs["period_end_x"].to_numpy(), (pairs["period_end_y"] + DAY).to_numpy())
-    length = (pairs["period_end_x"] - pairs["period_start_x"]).dt.days.to_numpy()
-    overlap = np.clip((last - first) / np.timedelta64(1, "D"), 0, None)
-    pairs["quota"] = pairs["amount"].to_numpy(dtype=float) * overlap / length
-    pairs = both_scopes(pairs.loc[pairs["quota"] > 0])
-    return pairs.groupby(KEYS, observed=True)["quota"].sum().reset_index()
+    people, periods = grid.people, len(grid.table)
+    own = (quotas["level"] == "team").to_numpy()
+    rep = places(quotas["owner_id"], people.reps)
+    team = np.where(own, places(quotas["owner_id"], people.teams), np.where(rep >= 0, people.now[rep], -1))
+    keep = own | ((team >= 0) & ~np.isin(team, team[own & (team >= 0)]))
+    start, end = (day_numbers(quotas[name])[keep, None] for name in ("period_start", "period_end"))
+    first = np.maximum(start, day_numbers(grid.table["period_start"]))
+    last = np.minimum(end, day_numbers(grid.table["period_end"]) + 1)
+    amount = quotas["amount"].to_numpy(dtype=float)[keep, None]
+    part = (amount * np.maximum(last - first, 0) / (end - start)).ravel()
+    cell = grid.twice(np.repeat(team[keep], periods), np.tile(np.arange(periods), int(keep.sum())))
+    part = np.tile(part, 2)
+    here = (cell >= 0) & (part > 0)
+    sums = np.bincount(cell[here], part[here], grid.size)
+    return np.where(np.bincount(cell[here], minlength=grid.size) > 0, sums, np.nan)

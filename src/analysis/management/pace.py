@@ -18,6 +18,7 @@ from analysis.management.managers import attainment
 from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
 from analysis.management.records import won_credit
+from analysis.management.roster import Places, places, roster
 from analysis.management.shrinkage import pool_shares
 from analysis.management.survival import EVENT, OPEN
 from analysis.management.targets import PACE_WEEKS, team_cases
@@ -105,41 +106,39 @@ def _booked(book: Book, rows: pd.DataFrame) -> Floats:
 
 def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
     out = np.full(len(rows), np.nan)
-    for team, mine in rows.groupby("team_id", sort=True):
-        cases, sizes = team_cases(book, str(team))
-        weeks = ((mine["period_end"] - book.as_of).dt.days - 1).clip(lower=0).to_numpy(dtype=float) / 7
+    people, team = roster(book), rows["team_id"].to_numpy(dtype=object)
+    rep = places(rows["rep_id"], people.reps)
+    left = ((rows["period_end"] - book.as_of).dt.days - 1).clip(lower=0).to_numpy(dtype=float) / 7
+    money = rows[["ramped_quota", "booked"]].to_numpy(dtype=float)
+    recent = book.as_of - pd.Timedelta(weeks=PACE_WEEKS)
+    for name in sorted({each for each in team if isinstance(each, str)}):
+        mine = np.flatnonzero(team == name)
+        cases, sizes = team_cases(book, name)
         try:
-            model = deal_model(cases, sizes, horizon_weeks=max(float(weeks.max()), 1.0), draws=draws, seed=seed)
+            model = deal_model(cases, sizes, horizon_weeks=max(left[mine].max(), 1.0), draws=draws, seed=seed)
         except Refused:
             continue
-        found = np.full(len(mine), np.nan)
-        factors = _rep_factors(cases, model, mine["rep_id"].tolist(), seed)
-        money = mine[["ramped_quota", "booked"]].to_numpy(dtype=float)
-        for place, (rep, (quota, booked), left) in enumerate(zip(mine["rep_id"], money, weeks, strict=True)):
-            own = cases.loc[cases["rep_id"] == rep]
-            goal = _rep_goal(own, quota, booked, left)
-            number = round(
-                float((own["start"] > book.as_of - pd.Timedelta(weeks=PACE_WEEKS)).sum()) / PACE_WEEKS * left
-            )
+        factors = _rep_factors(cases, model, rep[mine], seed)
+        days, end, amount = (cases[column].to_numpy() for column in ("days", "end", "amount"))
+        of_rep, fresh = cases["rep"].to_numpy(), (cases["start"] > recent).to_numpy()
+        for place, row in enumerate(mine):
+            own = of_rep == rep[row]
+            still = own & (end == OPEN)
+            goal = Goal(money[row, 0], money[row, 1], left[row], days[still] / 7, amount[still])
+            number = round(float((own & fresh).sum()) / PACE_WEEKS * left[row])
             curve = chance_curve(model, goal, max(number, 1), factor=factors[:, place], seed=seed + place)
-            found[place] = curve.at(number)
-        out[rows.index.get_indexer(mine.index)] = found
+            out[row] = curve.at(number)
     return out
 
 
-def _rep_goal(own: pd.DataFrame, quota: float, booked: float, weeks: float) -> Goal:
-    still = own.loc[own["end"] == OPEN]
-    return Goal(quota, booked, weeks, still["days"].to_numpy(dtype=float) / 7, still["amount"].to_numpy(dtype=float))
-
-
-def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: list[str], seed: int) -> Floats:
+def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: Places, seed: int) -> Floats:
     """Draws x reps: each rep's conversion over the team's, from the shrunk interval (log scale)."""
-    ended = cases.loc[cases["end"] != OPEN].assign(won=cases["end"] == EVENT)
-    sums = ended.groupby("rep_id")["won"].agg(["sum", "size"]).reindex(reps).fillna(0.0)
-    found = pool_shares(sums["sum"], sums["size"])
-    centre = np.log(np.maximum(found["shrunk"].to_numpy(), 1e-3) / np.maximum(found["group_mean"].to_numpy(), 1e-3))
-    width = (
-        (found["shrunk_high"] - found["shrunk_low"]).to_numpy() / 3.92 / np.maximum(found["shrunk"].to_numpy(), 1e-3)
-    )
+    ended = cases.loc[cases["end"] != OPEN]
+    most = int(max(ended["rep"].max(), reps.max(initial=0))) + 1 if len(ended) else int(reps.max(initial=0)) + 1
+    wins = np.bincount(ended["rep"], ended["end"] == EVENT, most)[reps]
+    found = pool_shares(wins, np.bincount(ended["rep"], minlength=most)[reps])
+    shrunk, low, high, mean = (found[name].to_numpy() for name in ("shrunk", "shrunk_low", "shrunk_high", "group_mean"))
+    centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
+    width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
     noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))
     return np.exp(centre + np.minimum(width, 0.7) * noise)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,17 +91,34 @@ class Effect:
     lag_weeks: float
 
 
-def activity_curve(
-    model: DealModel, goal: Goal, effect: Effect, pace: float, most_per_week: float, *, seed: int = 0
-) -> ChanceCurve:
+@dataclass(frozen=True)
+class Outlook:
+    """A team's goal at its present pace of new cases (a week): what every activity's curve starts from."""
+
+    model: DealModel
+    goal: Goal
+    pace: float
+    seed: int = 0
+
+    @cached_property
+    def start(self) -> tuple[Floats, dict[str, Any]]:
+        """What open cases and those of the present pace bring, per draw; and the generator's state after that."""
+        model, goal, rng = self.model, self.goal, np.random.default_rng(self.seed)
+        spell = draw_spells(model, rng)
+        total = _base(model, goal, spell, rng)
+        total = total + _gains(model, round(self.pace * goal.weeks_left), goal.weeks_left, spell, rng).sum(axis=1)
+        return total, dict(rng.bit_generator.state)
+
+
+def activity_curve(outlook: Outlook, effect: Effect, most_per_week: float) -> ChanceCurve:
     """Simulate the goal at the present pace of new cases plus 0..most_per_week extra activities a week.
 
     Extra revenue arrives as whole deals (a Poisson number of them) and only from activities early enough to show.
     """
-    rng = np.random.default_rng(seed)
-    spell = draw_spells(model, rng)
-    total = _base(model, goal, spell, rng)
-    total = total + _gains(model, round(pace * goal.weeks_left), goal.weeks_left, spell, rng).sum(axis=1)
+    model, goal = outlook.model, outlook.goal
+    total, state = outlook.start
+    rng = np.random.default_rng()
+    rng.bit_generator.state = state
     money = np.maximum(effect.money + effect.std_error * rng.standard_normal(model.draws), 0.0)
     useful = max(goal.weeks_left - effect.lag_weeks, 0.0)
     extra = np.linspace(0, most_per_week, 25)

@@ -45,6 +45,10 @@ def ramp(book: Book) -> Ramp | NotRecorded:
     (wins as a share of the same rep's level after a year, 95 %), naive_share (those still here against tenured
     reps). hires: rep_id, team_id, hired_on, cohort, first_deal_days, first_deal_end, pace_days, pace_end.
     """
+    return book.shared("ramp", lambda: _ramp(book))
+
+
+def _ramp(book: Book) -> Ramp | NotRecorded:
     if gap := book.need("reps", "hired_on"):
         return gap
     people = service(book)

@@ -50,6 +50,7 @@ def _rates(book: Book, hires: pd.DataFrame) -> pd.DataFrame:
     worked = worked.loc[worked > 0].reset_index()
     rows = attempts(book)
     rows = rows.loc[rows["rep_id"].isin(hires["rep_id"]), ["rep_id", "kind", "occurred_on"]]
+    rows = rows.astype({"rep_id": "str", "kind": "str"})
     rows = rows.assign(week=monday_of(rows["occurred_on"])).merge(
         weeks[["rep_id", "week", "bin"]], on=["rep_id", "week"]
     )
@@ -90,7 +91,8 @@ def early_activity(book: Book, found: Ramp, weeks: int = 8) -> pd.DataFrame:
 def _first_weeks(book: Book, hires: pd.DataFrame, weeks: int) -> pd.DataFrame:
     """Attempts a week per kind (columns) in the first weeks of each new rep (rows, in the order of hires)."""
     rows = attempts(book)
-    rows = rows.merge(hires[["rep_id", "hired_on"]], on="rep_id")
+    rows = rows.loc[rows["rep_id"].isin(hires["rep_id"]), ["rep_id", "kind", "occurred_on"]]
+    rows = rows.astype({"rep_id": "str", "kind": "str"}).merge(hires[["rep_id", "hired_on"]], on="rep_id")
     early = (rows["occurred_on"] - rows["hired_on"]).dt.days.between(0, 7 * weeks - 1)
     counts = rows.loc[early].groupby(["rep_id", "kind"], observed=True).size().unstack(fill_value=0)
     return counts.reindex(hires["rep_id"]).fillna(0.0) / weeks

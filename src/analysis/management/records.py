@@ -2,67 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from analysis.calendars import monday_of
 from analysis.management.book import Book
+from analysis.management.intervals import Floats
+from analysis.management.roster import Places, Roster, day_numbers, places, roster, texts
 
-DAY = pd.Timedelta(days=1)
+_THURSDAY = 3  # 1970-01-01, day 0, was a Thursday
 
 
 def with_team(book: Book, frame: pd.DataFrame, on: str) -> pd.DataFrame:
     """The frame with `team_id`: the rep's team on the day in column `on` (memberships rule over reps.team_id)."""
-    now = book.frame("reps").set_index("rep_id")["team_id"]
-    team = frame["rep_id"].map(now)
-    if book.has("memberships"):
-        spells = book.frame("memberships")
-        moved = frame["rep_id"].isin(_movers(spells, now)).to_numpy()
-        team = team.mask(moved, _team_then(spells, frame.loc[moved], on).reindex(frame.index)).fillna(team)
-    return frame.assign(team_id=team)
-
-
-def _movers(spells: pd.DataFrame, now: pd.Series) -> set[str]:
-    """Reps whose history is more than one spell in the team they are in now."""
-    several = spells["rep_id"].duplicated(keep=False)
-    return set(spells.loc[several | (spells["team_id"] != spells["rep_id"].map(now)), "rep_id"])
-
-
-def _team_then(spells: pd.DataFrame, frame: pd.DataFrame, on: str) -> pd.Series:
-    days = frame[on]
-    if getattr(days.dt, "tz", None) is not None:
-        days = days.dt.tz_localize(None)
-    asked = frame[["rep_id"]].assign(day=days, row=np.arange(len(frame)))
-    asked = asked.dropna(subset=["day"]).sort_values("day", kind="stable")
-    spells = spells.assign(valid_from=spells["valid_from"].astype(asked["day"].dtype)).sort_values("valid_from")
-    found = pd.merge_asof(asked, spells, left_on="day", right_on="valid_from", by="rep_id")
-    if "valid_to" in found:
-        found.loc[found["valid_to"].notna() & (found["valid_to"] <= found["day"]), "team_id"] = None
-    then = found.set_index("row")["team_id"].reindex(np.arange(len(frame)))
-    return pd.Series(then.to_numpy(), index=frame.index)
+    people = roster(book)
+    team = people.on(places(frame["rep_id"], people.reps), day_numbers(frame[on]))
+    return frame.assign(team_id=texts(team, people.teams).set_axis(frame.index))
 
 
 def effort(book: Book) -> pd.DataFrame:
     """Activities that count as effort: done by a human. A blank status means done, a blank origin means human.
 
-    Only the columns that management asks for, and `team_id`, the rep's team on that day.
+    Only the columns that management asks for, texts as categories, and `team_id`, the rep's team on that day.
     """
     return book.shared("effort", lambda: _effort(book))
 
 
-_ASKED = "rep_id kind occurred_on occurred_at duration_s direction outcome contact_level is_meaningful account_id"
+_TEXTS = "rep_id kind direction outcome contact_level account_id opportunity_id"
+_NUMBERS = "occurred_on duration_s is_meaningful"
 
 
 def _effort(book: Book) -> pd.DataFrame:
     rows = book.frame("activities")
-    columns = [name for name in (*_ASKED.split(), "opportunity_id") if name in rows]
-    keep = np.ones(len(rows), dtype=bool)
+    keep = rows["occurred_on"] <= book.as_of
     if "status" in rows:
-        keep &= (rows["status"].isna() | (rows["status"] == "done")).to_numpy()
+        keep &= rows["status"].isna() | (rows["status"] == "done")
     if "origin" in rows:
-        keep &= (rows["origin"].isna() | (rows["origin"] == "human")).to_numpy()
-    keep &= (rows["occurred_on"] <= book.as_of).to_numpy()
-    return with_team(book, rows[columns].loc[keep], "occurred_on")
+        keep &= rows["origin"].isna() | (rows["origin"] == "human")
+    columns = [name for name in (*_TEXTS.split(), *_NUMBERS.split()) if name in rows]
+    # Categories before the choice of rows: to take numbers out is many times quicker than texts.
+    out = rows[columns].astype({name: "category" for name in columns if name in _TEXTS.split()}).loc[keep]
+    people = roster(book)
+    team = people.on(places(out["rep_id"], people.reps), day_numbers(out["occurred_on"]))
+    return out.assign(team_id=pd.Categorical.from_codes(team, pd.Index(people.teams, dtype="str")))
 
 
 def attempts(book: Book) -> pd.DataFrame:
@@ -97,12 +81,15 @@ def service(book: Book) -> pd.DataFrame:
 
     start is the hire date where known and not before the first record of the folder, else the rep's first activity.
     """
+    return book.shared("service", lambda: _service(book))
+
+
+def _service(book: Book) -> pd.DataFrame:
     reps = book.frame("reps").set_index("rep_id")
-    days = book.frame("activities").groupby("rep_id")["occurred_on"].agg(["min", "max"]).reindex(reps.index)
     opening = book.frame("activities")["occurred_on"].min()
     hired = reps["hired_on"] if "hired_on" in reps else pd.Series(pd.NaT, index=reps.index)
     left = reps["left_on"] if "left_on" in reps else pd.Series(pd.NaT, index=reps.index)
-    start = hired.where(hired.notna(), days["min"])
+    start = hired.where(hired.notna(), _first_days(book).reindex(reps.index))
     start = start.where(start.isna() | (start > opening), opening)
     end = left.where(left.notna() & (left < book.as_of), book.as_of)
     role = reps["role"].fillna("ae") if "role" in reps else "ae"
@@ -110,19 +97,81 @@ def service(book: Book) -> pd.DataFrame:
     return out.loc[out["start"].notna() & (out["start"] <= out["end"])].rename_axis("rep_id").reset_index()
 
 
-def worked_days(book: Book, since: pd.Timestamp | None = None) -> pd.DataFrame:
-    """One row per rep and working day in service from `since`: rep_id, team_id (of that day), day, worked 0 or 1.
+def _first_days(book: Book) -> pd.Series:
+    """The day of each rep's first activity of any sort."""
+    people, rows = roster(book), book.frame("activities")
+    rep, day = (
+        places(rows["rep_id"], people.reps),
+        rows["occurred_on"].to_numpy(dtype="datetime64[us]").astype(np.int64),
+    )
+    first = np.full(len(people.reps), np.iinfo(np.int64).max)
+    known = (rep >= 0) & rows["occurred_on"].notna().to_numpy()
+    np.minimum.at(first, rep[known], day[known])
+    seen = first < np.iinfo(np.int64).max
+    return pd.Series(first[seen].astype("datetime64[us]"), index=pd.Index(people.reps[seen], dtype="str"))
+
+
+@dataclass(frozen=True, slots=True)
+class RepDays:
+    """Working days in service, by rep and day: rep and team (places in the roster), day (since 1970), worked 0 or 1.
 
     Working days are Monday to Friday; worked is 0 on recorded absences and holidays.
     """
-    people = service(book)
-    first = people["start"] if since is None else people["start"].where(people["start"] > since, since)
-    counts = ((people["end"] - first).dt.days + 1).clip(lower=0).to_numpy()
-    rows = people.loc[people.index.repeat(counts), ["rep_id"]].reset_index(drop=True)
-    step = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows["day"] = np.repeat(first.to_numpy(dtype="datetime64[us]"), counts) + step * np.timedelta64(1, "D")
-    rows = rows.loc[rows["day"].dt.day_of_week < 5].reset_index(drop=True)
-    return with_team(book, rows, "day").assign(worked=1 - _off(book, rows))
+
+    rep: Places
+    team: Places
+    day: Places
+    worked: Places
+
+
+def rep_days(book: Book) -> RepDays:
+    """Every rep's working days; see `RepDays`."""
+    return book.shared("rep_days", lambda: _rep_days(book))
+
+
+def _rep_days(book: Book) -> RepDays:
+    held, people = service(book), roster(book)
+    first, last = day_numbers(held["start"]), day_numbers(held["end"])
+    place = places(held["rep_id"], people.reps)
+    order = np.argsort(place, kind="stable")
+    rep, day = _spread(place[order], first[order], last[order] + 1)
+    weekday = (day + _THURSDAY) % 7 < 5
+    rep, day = rep[weekday], day[weekday]
+    return RepDays(rep, people.on(rep, day), day, 1 - _off(book, people, rep, day))
+
+
+def _spread(what: Places, first: Places, end: Places) -> tuple[Places, Places]:
+    """Each thing once per day from its first to before its end."""
+    length = np.maximum(end - first, 0)
+    step = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    return np.repeat(what, length), np.repeat(first, length) + step
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedWeeks:
+    """Complete weeks in service by rep and week: rep, team (places in the roster), monday (since 1970), share worked."""
+
+    rep: Places
+    team: Places
+    monday: Places
+    share: Floats
+
+
+def rep_weeks_worked(book: Book) -> WorkedWeeks:
+    """Every rep's complete weeks; see `WorkedWeeks`."""
+    return book.shared("rep_weeks_worked", lambda: _rep_weeks_worked(book))
+
+
+def _rep_weeks_worked(book: Book) -> WorkedWeeks:
+    days = rep_days(book)
+    monday = days.day - (days.day + _THURSDAY) % 7
+    start = np.flatnonzero(np.r_[True, (days.rep[1:] != days.rep[:-1]) | (monday[1:] != monday[:-1])][: len(monday)])
+    start = start[np.diff(np.r_[start, len(monday)]) == 5]
+    team = days.team[start]
+    for later in range(1, 5):
+        team = np.where(team >= 0, team, days.team[start + later])
+    worked = np.add.reduce([days.worked[start + place] for place in range(5)], axis=0)
+    return WorkedWeeks(days.rep[start], team, monday[start], worked / 5.0)
 
 
 def worked_weeks(book: Book) -> pd.DataFrame:
@@ -131,37 +180,39 @@ def worked_weeks(book: Book) -> pd.DataFrame:
 
 
 def _worked_weeks(book: Book) -> pd.DataFrame:
-    days = worked_days(book)
-    days["week"] = monday_of(days["day"])
-    weeks = days.groupby(["rep_id", "week"], sort=True).agg(
-        team_id=("team_id", "first"), worked=("worked", "sum"), seen=("day", "size")
-    )
-    weeks = weeks.loc[weeks["seen"] == 5].reset_index()
-    return weeks.assign(worked_share=weeks["worked"] / 5.0)[["rep_id", "team_id", "week", "worked_share"]]
+    weeks, people = rep_weeks_worked(book), roster(book)
+    columns = {"rep_id": texts(weeks.rep, people.reps), "team_id": texts(weeks.team, people.teams)}
+    return pd.DataFrame({**columns, "week": dates(weeks.monday), "worked_share": weeks.share})
 
 
-def _off(book: Book, rows: pd.DataFrame) -> np.ndarray:
+def dates(day: Places) -> NDArray[np.datetime64]:
+    """Days since 1970 as datetime64[us]."""
+    return day.astype("datetime64[D]").astype("datetime64[us]")
+
+
+def _off(book: Book, people: Roster, rep: Places, day: Places) -> Places:
     """1 where the rep was absent or had a holiday on the day."""
-    free: list[pd.DataFrame] = []
+    free: list[Places] = [np.zeros(0, dtype=np.int64)]
     if book.has("absences"):
         spells = book.frame("absences")
-        length = (spells["to_date"] - spells["from_date"]).dt.days.clip(lower=0).to_numpy()
-        days = spells.loc[spells.index.repeat(length), ["rep_id", "from_date"]].reset_index(drop=True)
-        offset = np.arange(len(days)) - np.repeat(np.cumsum(length) - length, length)
-        free.append(pd.DataFrame({"rep_id": days["rep_id"], "day": days["from_date"] + pd.to_timedelta(offset, "D")}))
+        who, first = places(spells["rep_id"], people.reps), day_numbers(spells["from_date"])
+        free.append(_key(*_spread(who, first, day_numbers(spells["to_date"]))))
     if book.has("holidays"):
-        free.append(_holidays(book))
-    if not free:
-        return np.zeros(len(rows), dtype=int)
-    days = pd.concat(free).drop_duplicates().assign(off=1)
-    days["day"] = days["day"].astype(rows["day"].dtype)
-    return rows[["rep_id", "day"]].merge(days, on=["rep_id", "day"], how="left")["off"].fillna(0).to_numpy(dtype=int)
+        free.append(_holidays(book, people))
+    return np.isin(_key(rep, day), np.concatenate(free)).astype(np.int64)
 
 
-def _holidays(book: Book) -> pd.DataFrame:
-    table = book.frame("holidays")
-    reps = book.frame("reps")[["rep_id", "team_id"]]
-    shared = table.loc[table["team_id"].isna()] if "team_id" in table else table
-    everyone = shared[["date"]].merge(reps[["rep_id"]], how="cross")
-    own = table.dropna(subset=["team_id"]).merge(reps, on="team_id") if "team_id" in table else everyone.iloc[:0]
-    return pd.concat([everyone, own])[["rep_id", "date"]].rename(columns={"date": "day"})
+def _key(rep: Places, day: Places) -> Places:
+    return (rep << 22) + day
+
+
+def _holidays(book: Book, people: Roster) -> Places:
+    """Keys of each rep's holidays: those of everybody and those of the team the rep is in now."""
+    table, reps = book.frame("holidays"), book.frame("reps")
+    day = day_numbers(table["date"])
+    team = places(table["team_id"], people.teams) if "team_id" in table else np.full(len(table), -1)
+    everyone = table["team_id"].isna().to_numpy() if "team_id" in table else np.ones(len(table), dtype=bool)
+    rep = places(reps["rep_id"], people.reps)
+    mine = everyone[None, :] | (people.now[rep][:, None] == np.where(team >= 0, team, -2)[None, :])
+    row, which = np.nonzero(mine)
+    return _key(rep[row], day[which])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from analysis.management.book import COMPANY, Book
 from analysis.management.intervals import trend
-from analysis.management.measures import KEYS, measure, quota_by_period
+from analysis.management.measures import COLUMNS, Grid, grid_of, measure, quota_by_period
 from analysis.management.metrics import BY_KEY, METRICS, Metric, kind_metric
 from analysis.management.periods import periods
 from analysis.management.records import won_credit
+from analysis.management.roster import places, texts
 
 DEFAULT_LAST = {"day": 28, "week": 26, "month": 13, "quarter": 8}
 RISING, FALLING, FLAT, UNKNOWN = "rising", "falling", "no clear trend", "too few periods"
@@ -28,19 +31,25 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     table = periods(freq, book.as_of, last or DEFAULT_LAST.get(freq, 0), fiscal=book.rules.fiscal, opening=opening)
     if table.empty:
         return _unrecorded(book, [*METRICS], table)
-    values = measure(book, table)
+    grid = grid_of(book, table)
+    values = _stacked(measure(book, grid))
     if book.has("quotas"):
-        values = pd.concat([_with_quota(book, values, table), _coverage(book, values, table)], ignore_index=True)
-    else:
-        values = values.assign(objective=np.nan)
-    values = values.merge(table, on="period", how="left").assign(recorded=True, missing="")
+        values = _with_quota(book, values, grid)
     present = set(values["metric"])
     absent = [metric for metric in METRICS if metric.key not in present]
-    frame = pd.concat([_describe(values), _unrecorded(book, absent, table)], ignore_index=True)
+    frame = pd.concat([_described(values, grid), *([_unrecorded(book, absent, table)] if absent else [])])
     order = {metric.key: place for place, metric in enumerate(METRICS)}
     frame = frame.assign(rank=frame["metric"].map(order).fillna(len(order)))
-    frame = frame.sort_values(["team_id", "rank", "metric", "period_start"], kind="stable")
-    return frame.drop(columns=["rank", "period"]).reset_index(drop=True)
+    frame = frame.sort_values(["team_id", "rank", "metric", "period_start"], kind="stable", ignore_index=True)
+    return frame.drop(columns="rank")
+
+
+def _stacked(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """All metrics in one frame: metric, cell, value, conf_low, conf_high, n, objective."""
+    size = [len(part) for part in parts.values()]
+    columns = {name: np.concatenate([part[name].to_numpy() for part in parts.values()]) for name in COLUMNS}
+    metric = pd.Categorical.from_codes(np.repeat(np.arange(len(size)), size), pd.Index(list(parts), dtype="str"))
+    return pd.DataFrame({"metric": metric, **columns, "objective": np.nan})
 
 
 def trends(card: pd.DataFrame) -> pd.DataFrame:
@@ -75,51 +84,76 @@ def _slopes(wide: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return out[0], out[1], out[2]
 
 
-def _with_quota(book: Book, values: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    quota = quota_by_period(book, table)
-    values = values.merge(quota.rename(columns={"quota": "objective"}), on=KEYS, how="left")
-    values["objective"] = values["objective"].where(values["metric"] == "revenue")
-    share = values.loc[values["objective"].notna()].copy()
-    share["value"] = share["value"] / share["objective"]
-    share["objective"] = 1.0
-    return pd.concat([values, share.assign(metric="quota_attainment")], ignore_index=True)
+def _with_quota(book: Book, values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Adds the objective of revenue, attainment and coverage."""
+    quota = quota_by_period(book.frame("quotas"), grid)
+    revenue = (values["metric"] == "revenue").to_numpy()
+    values["objective"] = np.where(revenue, quota[values["cell"]], np.nan)
+    share = values.loc[values["objective"].notna()]
+    share = share.assign(value=share["value"] / share["objective"], objective=1.0, metric="quota_attainment")
+    metrics = [*values["metric"].cat.categories, "quota_attainment", "coverage"]
+    both = pd.concat([values.astype({"metric": "str"}), share, _coverage(book, values, grid)], ignore_index=True)
+    return both.assign(metric=pd.Categorical(both["metric"], metrics))
 
 
-def _coverage(book: Book, values: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def _coverage(book: Book, values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Open pipeline over what is missing to the quotas that run today; a quota already met has no coverage."""
-    newest = table["period"].max()
-    stock = values.loc[(values["metric"] == "open_pipeline") & (values["period"] == newest)]
-    missing = still_missing(book).set_index("team_id")["missing_to_quota"]
-    gap = stock["team_id"].map(missing)
-    value = (stock["value"] / gap).where(gap > 0)
+    periods = len(grid.table)
+    stock = values.loc[(values["metric"] == "open_pipeline") & (values["cell"] % periods == periods - 1)]
+    gap = np.full(len(grid.people.teams) + 1, np.nan)
+    found = still_missing(book)
+    gap[places(found["team_id"], grid.people.teams) + 1] = found["missing_to_quota"]
+    missing = gap[stock["cell"].to_numpy() // periods]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(missing > 0, stock["value"] / missing, np.nan)
     return stock.assign(metric="coverage", value=value, n=np.nan, objective=np.nan).dropna(subset=["value"])
 
 
 def still_missing(book: Book) -> pd.DataFrame:
     """Per team and company, over the quotas whose period holds today: team_id, quota, booked, missing_to_quota."""
+    return book.shared("still_missing", lambda: _still_missing(book))
+
+
+def _still_missing(book: Book) -> pd.DataFrame:
     quotas = book.frame("quotas")
     running = quotas.loc[(quotas["period_start"] <= book.as_of) & (quotas["period_end"] > book.as_of)]
     if running.empty:
         return pd.DataFrame({"team_id": [], "quota": [], "booked": [], "missing_to_quota": []})
-    span = pd.DataFrame({"period": [0], "period_start": running["period_start"].min()})
-    span["period_end"] = running["period_end"].max() - pd.Timedelta(days=1)
-    cut = Book({**book.tables, "quotas": running}, book.as_of, book.currency, policy=book.policy, rules=book.rules)
-    quota = quota_by_period(cut, span).drop(columns="period")
-    won = won_credit(book)
-    won = won.loc[won["closed_on"] >= span["period_start"].iloc[0]]
-    team = won["rep_id"].map(book.frame("reps").set_index("rep_id")["team_id"])
-    booked = won["credit"].groupby(team).sum()
-    quota["booked"] = quota["team_id"].map(booked).fillna(0.0)
-    quota.loc[quota["team_id"] == COMPANY, "booked"] = float(won["credit"].sum())
-    return quota.assign(missing_to_quota=(quota["quota"] - quota["booked"]).clip(lower=0.0))
+    start, end = running["period_start"].min(), running["period_end"].max() - pd.Timedelta(days=1)
+    grid = grid_of(book, pd.DataFrame({"period_start": [start], "period_end": [end]}))
+    quota, won = quota_by_period(running, grid), won_credit(book)
+    rep = places(won["rep_id"], grid.people.reps)
+    team = np.where(rep >= 0, grid.people.now[rep], -1)
+    cell = grid.twice(team, np.where(won["closed_on"] >= start, 0, -1))
+    here = cell >= 0
+    booked = np.bincount(cell[here], np.tile(won["credit"].to_numpy(dtype=float), 2)[here], grid.size)
+    known = np.flatnonzero(~np.isnan(quota))
+    out = {
+        "team_id": texts(known - 1, grid.people.teams).fillna(COMPANY),
+        "quota": quota[known],
+        "booked": booked[known],
+    }
+    return pd.DataFrame({**out, "missing_to_quota": np.maximum(quota[known] - booked[known], 0.0)})
 
 
-def _describe(values: pd.DataFrame) -> pd.DataFrame:
-    known = {key: BY_KEY.get(key) or kind_metric(key.removeprefix("kind:")) for key in values["metric"].unique()}
-    for name in ("title", "metric_class", "timing", "unit", "definition"):
-        values[name] = values["metric"].map({key: getattr(metric, name) for key, metric in known.items()})
-    front = ["metric", "title", "metric_class", "timing", "unit", "definition", "team_id"]
-    return values[[*front, *[c for c in values if c not in front]]]
+FACTS = ("title", "metric_class", "timing", "unit", "definition")
+
+
+def _described(values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Numbers of metric, team and period written out."""
+    code, names = values["metric"].cat.codes, list(values["metric"].cat.categories)
+    known = [BY_KEY.get(key) or kind_metric(key.removeprefix("kind:")) for key in names]
+    team, period = np.divmod(values["cell"].to_numpy(), len(grid.table))
+    columns: dict[str, object] = {"metric": texts(code.to_numpy(), np.array(names, dtype=object))}
+    for name in FACTS:
+        columns[name] = texts(code.to_numpy(), np.array([getattr(metric, name) for metric in known], dtype=object))
+    columns["team_id"] = texts(team - 1, grid.people.teams).fillna(COMPANY)
+    columns |= {name: values[name].to_numpy() for name in ("value", "conf_low", "conf_high", "n", "objective")}
+    columns |= {name: grid.table[name].to_numpy()[period] for name in ("period_start", "period_end")}
+    complete = grid.table["complete"].to_numpy()[period].astype(object)
+    return pd.DataFrame(
+        {**columns, "complete": complete, "recorded": True, "missing": pd.Series("", values.index, "str")}
+    )
 
 
 def _unrecorded(book: Book, absent: list[Metric], table: pd.DataFrame) -> pd.DataFrame:
@@ -132,4 +166,7 @@ def _unrecorded(book: Book, absent: list[Metric], table: pd.DataFrame) -> pd.Dat
         rows += [(metric.key, team, missing) for team in teams]
     frame = pd.DataFrame(rows, columns=["metric", "team_id", "missing"]).assign(recorded=False)
     frame["missing"] = frame["missing"].where(frame["missing"] != "", "no case in these periods")
-    return _describe(frame)
+    known = {metric.key: metric for metric in absent}
+    for name in FACTS:
+        frame[name] = frame["metric"].map({key: getattr(metric, name) for key, metric in known.items()})
+    return frame[["metric", *FACTS, *[column for column in frame if column not in ("metric", *FACTS)]]]

@@ -34,8 +34,8 @@ def pool_shares(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) ->
     sd = np.sqrt(cube * (1 - cube) / (a + b + n + 1)).reshape(mean.shape)
     centre = np.broadcast_to(mu, (len(mu), len(_SPREAD), 1)).reshape(-1, 1)
     own = weight @ np.broadcast_to(n / (n + a + b), cube.shape).reshape(mean.shape)
-    low, high = _mixture_bounds(weight, mean, sd, level)
-    gap_low, gap_high = _mixture_bounds(weight, mean - centre, sd, level)
+    both = np.hstack([mean, mean - centre]), np.hstack([sd, sd])
+    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
     group = float(weight @ centre[:, 0])
     columns = {"shrunk": weight @ mean, "shrunk_low": np.clip(low, 0, 1), "shrunk_high": np.clip(high, 0, 1)}
     columns |= {"group_mean": np.full(len(n), group), "gap": weight @ mean - group}
@@ -53,15 +53,16 @@ def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> t
     """Quantiles of a mixture of normals (components x cases) by bisection."""
     keep = weight > 1e-3 * weight.max()
     weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], np.maximum(sd[keep], 1e-12)
-    bounds = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
-        low, high = (mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0)
-        for _ in range(17):
-            middle = (low + high) / 2
-            above = weight @ special.ndtr((middle - mean) / sd) > tail
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        bounds.append((low + high) / 2)
-    return bounds[0], bounds[1]
+    cases = mean.shape[1]
+    tails = np.repeat([(1 - level) / 2, (1 + level) / 2], cases)
+    low, high = (np.tile(edge, 2) for edge in ((mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0)))
+    for _ in range(17):
+        middle = (low + high) / 2
+        z = (middle.reshape(2, 1, cases) - mean) / sd
+        above = np.concatenate([weight @ special.ndtr(part) for part in z]) > tails
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    lower, upper = np.split((low + high) / 2, 2)
+    return lower, upper
 
 
 def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> pd.DataFrame:
@@ -74,8 +75,8 @@ def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> 
     theta = own * y + (1 - own) * mu
     sd = np.sqrt(own * s**2 + (1 - own) ** 2 / total)
     gap_sd = np.sqrt(own * s**2 + own**2 / total)
-    low, high = _mixture_bounds(weight, theta, sd, level)
-    gap_low, gap_high = _mixture_bounds(weight, own * (y - mu), gap_sd, level)
+    both = np.hstack([theta, own * (y - mu)]), np.hstack([sd, gap_sd])
+    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
     group = np.full(len(y), float(weight @ mu[:, 0]))
     columns = {"shrunk": weight @ theta, "shrunk_low": low, "shrunk_high": high, "group_mean": group}
     columns |= {"gap": weight @ (own * (y - mu)), "gap_low": gap_low, "gap_high": gap_high, "own_share": weight @ own}

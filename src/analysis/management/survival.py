@@ -7,17 +7,13 @@ kind of end this is Kaplan & Meier 1958 and the variance is Greenwood's). statsm
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.management.intervals import Floats, wilson
+from analysis.management.intervals import Cells, Floats, cells, wilson
 
-_COUNTS = ["n", "reached", "other", "running"]
-_CONVERSION = [*_COUNTS, "conversion", "conf_low", "conf_high", "effective_n", "followed_days"]
 OPEN, EVENT, OTHER = 0, 1, 2  # still running, the end asked about, any other end
 
 
@@ -27,42 +23,78 @@ def incidence(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     frame: keys, `days` (time to the end or to today, >= 0) and `end` (OPEN, EVENT, OTHER). Returns keys, days,
     at_risk, events, others, incidence, std_error (delta method), survival (neither end yet), sorted.
     """
-    counts = frame.assign(event=frame["end"] == EVENT, other=frame["end"] == OTHER, one=1)
-    table = counts.groupby([*keys, "days"], observed=True)[["event", "other", "one"]].sum().reset_index()
-    group = table.groupby(keys, observed=True, sort=False).ngroup().to_numpy() if keys else np.zeros(len(table), int)
-    total = np.bincount(group, weights=table["one"]) if len(table) else np.zeros(0)
-    one = table["one"].to_numpy(dtype=float)
-    at_risk = total[group] - _running(one, group) + one
-    event, other = table["event"].to_numpy(dtype=float), table["other"].to_numpy(dtype=float)
-    out = table[[*keys, "days"]].assign(at_risk=at_risk.astype(int), events=event.astype(int), others=other.astype(int))
-    return out.assign(**_aalen_johansen(event, other, at_risk, group))
+    cell, names = cells(frame, keys)
+    curve = cell_curves(cell, *_times(frame))
+    out = names.loc[curve.cell].reset_index(drop=True)
+    counts = {
+        "at_risk": curve.at_risk.astype(int),
+        "events": curve.event.astype(int),
+        "others": curve.other.astype(int),
+    }
+    estimates = {"incidence": curve.incidence, "std_error": curve.std_error, "survival": curve.survival}
+    return out.assign(days=curve.days, **counts, **estimates)
 
 
-def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: NDArray[Any]) -> dict[str, Floats]:
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Cumulative incidence of many groups, one row a group (cell) and distinct time, in that order; see `incidence`."""
+
+    cell: Cells
+    days: Floats
+    at_risk: Floats
+    event: Floats
+    other: Floats
+    incidence: Floats
+    std_error: Floats
+    survival: Floats
+
+
+def _times(frame: pd.DataFrame) -> tuple[Floats, Cells]:
+    return frame["days"].to_numpy(dtype=float), frame["end"].to_numpy()
+
+
+def cell_curves(cell: Cells, days: Floats, end: Cells) -> Curves:
+    """`incidence` for groups given as numbers (negative = no group)."""
+    known = cell >= 0
+    order = np.lexsort((days[known], cell[known]))
+    cell, days, end = cell[known][order], days[known][order], end[known][order]
+    start = np.flatnonzero(np.r_[True, (cell[1:] != cell[:-1]) | (days[1:] != days[:-1])][: len(cell)])
+    row = np.repeat(np.arange(len(start)), np.diff(np.r_[start, len(cell)]))
+    one, event, other = (
+        np.bincount(row, mask, len(start)).astype(np.float64)
+        for mask in (np.ones(len(row)), end == EVENT, end == OTHER)
+    )
+    group = cell[start]
+    at_risk = np.bincount(group, one)[group] - _running(group, one)[0] + one
+    return Curves(group, days[start], at_risk, event, other, *_aalen_johansen(event, other, at_risk, group))
+
+
+def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: Cells) -> tuple[Floats, Floats, Floats]:
+    """Incidence, its standard error, and the share without either end, at each time of each group."""
     both = event + other
     alive = 1 - both / at_risk
     with np.errstate(divide="ignore"):
-        after = np.exp(_running(np.log(np.maximum(alive, 1e-300)), group))
+        after = np.exp(_running(group, np.log(np.maximum(alive, 1e-300)))[0])
     after = np.where(after < 1e-250, 0.0, after)
     before = after / np.where(alive > 0, alive, 1.0)
     gone = alive <= 0  # everybody left at once: take the survival just before from the previous row
     previous = np.where(np.r_[True, group[1:] != group[:-1]], 1.0, np.r_[1.0, after[:-1]]) if len(after) else after
     before = np.where(gone, previous, before)
-    cumulative = _running(before * event / at_risk, group)
+    cumulative = _running(group, before * event / at_risk)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         a = np.where(at_risk > both, both / (at_risk * (at_risk - both)), 0.0)
     b = before**2 * (at_risk - event) * event / at_risk**3
     c = before * event / at_risk**2
-    first = _running(a, group) * cumulative**2 - 2 * cumulative * _running(a * cumulative, group)
-    first += _running(a * cumulative**2, group)
-    cross = cumulative * _running(c, group) - _running(c * cumulative, group)
-    variance = np.maximum(first + _running(b, group) - 2 * cross, 0.0)
-    return {"incidence": cumulative, "std_error": np.sqrt(variance), "survival": after}
+    a0, a1, a2, b0, c0, c1 = _running(group, a, a * cumulative, a * cumulative**2, b, c, c * cumulative)
+    first = a0 * cumulative**2 - 2 * cumulative * a1 + a2
+    variance = np.maximum(first + b0 - 2 * (cumulative * c0 - c1), 0.0)
+    return cumulative, np.sqrt(variance), after
 
 
-def _running(values: Floats, group: NDArray[Any]) -> Floats:
-    """Cumulative sum within consecutive groups."""
-    return np.asarray(pd.Series(values).groupby(group, sort=False).cumsum(), dtype=np.float64)
+def _running(group: Cells, *values: Floats) -> list[Floats]:
+    """Cumulative sums within consecutive groups."""
+    sums = pd.DataFrame(np.column_stack(values)).groupby(group, sort=False).cumsum()
+    return list(sums.to_numpy(dtype=np.float64).T)
 
 
 def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.DataFrame:
@@ -71,39 +103,43 @@ def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.
     Returns keys, n, reached, other, running, conversion, conf_low, conf_high (Wilson on the effective number of
     cases), effective_n, followed_days (a group watched for less than the horizon is read at its last day).
     """
-    curve = incidence(frame, keys)
-    read = curve.loc[curve["days"] <= horizon_days].groupby(keys, observed=True, sort=True).tail(1)
-    ends = frame.assign(
-        reached=(frame["end"] == EVENT) & (frame["days"] <= horizon_days),
-        other=(frame["end"] == OTHER) & (frame["days"] <= horizon_days),
-        running=(frame["end"] == OPEN) & (frame["days"] < horizon_days),
-    )
-    flags = ends.groupby(keys, observed=True)[["reached", "other", "running"]].sum()
-    flags["n"] = ends.groupby(keys, observed=True).size()
-    flags["followed_days"] = ends.groupby(keys, observed=True)["days"].max().clip(upper=horizon_days)
-    out = flags.join(read.set_index(keys)[["incidence", "std_error"]])
-    share = out["incidence"].fillna(0.0).clip(0.0, 1.0).to_numpy()
-    error = out["std_error"].fillna(0.0).to_numpy()
+    cell, names = cells(frame, keys)
+    days, end = _times(frame)
+    return names.join(cell_conversions(cell, days, end, horizon_days).set_index("cell"))
+
+
+def cell_conversions(
+    cell: Cells, days: Floats, end: Cells, horizon_days: float, curve: Curves | None = None
+) -> pd.DataFrame:
+    """`conversion` for groups given as numbers (negative = no group), by `cell`. curve: theirs, when known already."""
+    curve = cell_curves(cell, days, end) if curve is None else curve
+    known = cell >= 0
+    cell, days, end = cell[known], days[known], end[known]
+    number = np.bincount(cell)
+    found = np.flatnonzero(number)
+    in_time, groups = days <= horizon_days, len(number)
+    ends = {
+        "reached": np.bincount(cell, (end == EVENT) & in_time, groups),
+        "other": np.bincount(cell, (end == OTHER) & in_time, groups),
+        "running": np.bincount(cell, (end == OPEN) & (days < horizon_days), groups),
+    }
+    # Of rows with the same number the last one stays: times ascend within a group.
+    last, read = np.zeros(groups, dtype=np.int64), np.full(groups, -1)
+    last[curve.cell] = np.arange(len(curve.cell))
+    early = np.flatnonzero(curve.days <= horizon_days)
+    read[curve.cell[early]] = early
+    read, n = read[found], number[found]
+    share = np.where(read >= 0, np.clip(curve.incidence[read], 0.0, 1.0), 0.0) if len(found) else np.zeros(0)
+    error = np.where(read >= 0, curve.std_error[read], 0.0) if len(found) else np.zeros(0)
+    counts = {"n": n, **{name: count[found].astype(np.int64) for name, count in ends.items()}}
     # A deal still running tells less than one that ended; with no spread to measure, only the ended ones count.
-    ended = (out["n"] - out["running"]).to_numpy(dtype=float)
+    ended = (n - counts["running"]).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.where(error > 1e-7, share * (1 - share) / error**2, ended)
-    effective = np.minimum(effective, out["n"].to_numpy(dtype=float))
+        effective = np.minimum(np.where(error > 1e-7, share * (1 - share) / error**2, ended), n.astype(float))
     low, high = wilson(share * effective, effective)
-    blank = effective <= 0
-    out = out.assign(conversion=np.where(blank, np.nan, share), conf_low=low, conf_high=high, effective_n=effective)
-    columns = [
-        "n",
-        "reached",
-        "other",
-        "running",
-        "conversion",
-        "conf_low",
-        "conf_high",
-        "effective_n",
-        "followed_days",
-    ]
-    return out[columns].reset_index()
+    estimates = {"conversion": np.where(effective <= 0, np.nan, share), "conf_low": low, "conf_high": high}
+    followed = np.minimum(curve.days[last[found]], horizon_days)
+    return pd.DataFrame({"cell": found, **counts, **estimates, "effective_n": effective, "followed_days": followed})
 
 
 def median_days(frame: pd.DataFrame, keys: list[str], level: float = 0.95) -> pd.DataFrame:
@@ -112,21 +148,32 @@ def median_days(frame: pd.DataFrame, keys: list[str], level: float = 0.95) -> pd
 
     Returns keys, n, events, median_days, conf_low, conf_high.
     """
-    curve = incidence(frame, keys)
-    s = 1 - curve["incidence"].to_numpy()
+    cell, names = cells(frame, keys)
+    days, end = _times(frame)
+    found = cell_medians_of(cell_curves(cell, days, end), level).set_index("cell")
+    known = cell >= 0
+    counts = {"n": np.bincount(cell[known]), "events": np.bincount(cell[known], end[known] == EVENT).astype(np.int64)}
+    return names.assign(**counts).join(found)
+
+
+def cell_medians_of(curve: Curves, level: float = 0.95) -> pd.DataFrame:
+    """`median_days` of curves: cell, median_days, conf_low, conf_high."""
+    s = 1 - curve.incidence
+    inside = np.clip(s, 1e-12, 1 - 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log = np.log(-np.log(np.clip(s, 1e-12, 1 - 1e-12)))
-        spread = stats.norm.ppf(0.5 + level / 2) * curve["std_error"] / np.abs(s * np.log(np.clip(s, 1e-12, 1 - 1e-12)))
+        log = np.log(-np.log(inside))
+        spread = stats.norm.ppf(0.5 + level / 2) * curve.std_error / np.abs(s * np.log(inside))
     spread = np.where(np.isfinite(spread), spread, np.inf)
     with np.errstate(over="ignore"):
         upper, lower = np.exp(-np.exp(log - spread)), np.exp(-np.exp(log + spread))
-    marks = {"median_days": s, "conf_low": np.where(curve["events"].cumsum() > 0, lower, 1.0), "conf_high": upper}
-    out = frame.groupby(keys, observed=True).size().rename("n").to_frame()
-    out["events"] = (frame["end"] == EVENT).groupby([frame[k] for k in keys], observed=True).sum()
+    marks = {"median_days": s, "conf_low": np.where(np.cumsum(curve.event) > 0, lower, 1.0), "conf_high": upper}
+    out = {"cell": np.unique(curve.cell)}
     for name, band in marks.items():
-        reached = curve.loc[band <= 0.5 + 1e-12].groupby(keys, observed=True)["days"].min()
-        out[name] = reached.reindex(out.index)
-    return out.reset_index()
+        first = np.full(int(curve.cell.max(initial=-1)) + 1, np.nan)
+        down = np.flatnonzero(band <= 0.5 + 1e-12)[::-1]
+        first[curve.cell[down]] = curve.days[down]
+        out[name] = first[out["cell"]]
+    return pd.DataFrame(out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.errors import ParameterError, Refused
@@ -19,8 +20,9 @@ from analysis.management.deal_model import DealModel, deal_model
 from analysis.management.deals import timed_asks, timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.levers import NO_STUDY, UNTESTED, lever_effects
-from analysis.management.plan import ChanceCurve, Goal, activity_curve, chance_curve
+from analysis.management.plan import ChanceCurve, Goal, Outlook, activity_curve, chance_curve
 from analysis.management.records import attempts, won_credit
+from analysis.management.roster import Places, day_numbers, numbered, places, roster
 from analysis.management.survival import EVENT, OPEN
 
 CHANCES = (0.5, 0.7, 0.9)
@@ -82,14 +84,17 @@ def team_goal(book: Book, team_id: str) -> Goal | NotRecorded:
 
 
 def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end: pd.Timestamp) -> Goal:
-    won = won_credit(book)
-    booked = won.loc[won["rep_id"].isin(members) & (won["closed_on"] >= start) & (won["closed_on"] < end), "credit"]
-    deals = book.frame("opportunities")
-    running = deals.loc[deals["rep_id"].isin(members) & (deals["status"] == "open")]
-    ages = (book.as_of - running["created_on"]).dt.days.to_numpy(dtype=float) / 7
-    amounts = running["amount"].to_numpy(dtype=float) if "amount" in running else np.full(len(running), np.nan)
-    weeks = (end - book.as_of).days - 1
-    return Goal(quota, float(booked.sum()), max(weeks, 0) / 7, ages, amounts)
+    people, won, cases = roster(book), won_credit(book), timed_deals(book)
+    mine = np.isin(people.reps, list(members))
+    in_time = (won["closed_on"] >= start) & (won["closed_on"] < end)
+    booked = won["credit"].to_numpy()[in_time & _of(mine, places(won["rep_id"], people.reps))]
+    running = cases.loc[_of(mine, cases["rep"].to_numpy()) & (cases["end"] == OPEN).to_numpy()]
+    weeks = max((end - book.as_of).days - 1, 0) / 7
+    return Goal(quota, float(booked.sum()), weeks, running["days"].to_numpy() / 7, running["amount"].to_numpy())
+
+
+def _of(mine: NDArray[np.bool_], rep: Places) -> NDArray[np.bool_]:
+    return (rep >= 0) & mine[rep] if len(mine) else rep >= 0
 
 
 def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Targets | NotRecorded:
@@ -116,7 +121,7 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
         curves["asks"] = asks[0]
         rows.append(_lever_row("asks", *asks))
     as_is = curve.at(pace(starts) * goal.weeks_left)
-    kinds = _activity_rows(book, team_id, model, goal, pace(starts), seed)
+    kinds = _activity_rows(book, team_id, Outlook(model, goal, pace(starts), seed))
     rows += [row for row, _ in kinds]
     curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
     levers = pd.DataFrame(rows)
@@ -125,9 +130,12 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
 
 def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
     """The team's deals as cases (see `deals.timed_deals`) and the amounts of those won."""
-    cases = timed_deals(book)
-    cases = cases.loc[cases["team_id"] == team_id]
-    return cases, cases.loc[cases["end"] == EVENT, "amount"].to_numpy(dtype=float)
+    cases = _of_team(book, timed_deals(book), team_id)
+    return cases, cases["amount"].to_numpy()[cases["end"].to_numpy() == EVENT]
+
+
+def _of_team(book: Book, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
+    return cases.loc[cases["team"].to_numpy() == np.searchsorted(roster(book).teams, team_id)]
 
 
 def _ask_curve(
@@ -137,7 +145,7 @@ def _ask_curve(
     cases = timed_asks(book)
     if isinstance(cases, NotRecorded):
         return None
-    frame = cases.loc[cases["team_id"] == team_id]
+    frame = _of_team(book, cases, team_id)
     running = frame.loc[frame["end"] == OPEN]
     ages, amounts = running["days"].to_numpy(dtype=float) / 7, running["amount"].to_numpy(dtype=float)
     ask_goal = Goal(goal.quota, goal.booked, goal.weeks_left, ages, amounts)
@@ -152,8 +160,12 @@ def _ask_curve(
 
 def weekly(starts: pd.Series, as_of: pd.Timestamp) -> Floats:
     """Counts by week, the last seven days first."""
-    ago = ((as_of - starts).dt.days // 7).to_numpy()
+    ago = (_today(as_of) - day_numbers(starts)) // 7
     return np.bincount(ago[ago >= 0], minlength=PACE_WEEKS).astype(np.float64)
+
+
+def _today(as_of: pd.Timestamp) -> int:
+    return int(day_numbers(pd.Series([as_of]))[0])
 
 
 def pace(counts: Floats) -> float:
@@ -173,9 +185,9 @@ def kind_weeks(book: Book) -> pd.DataFrame:
 
 def _kind_weeks(book: Book) -> pd.DataFrame:
     rows = attempts(book)
-    ago = ((book.as_of - rows["occurred_on"]).dt.days // 7).to_numpy()
-    team, teams = pd.factorize(rows["team_id"], sort=True)
-    kind, kinds = pd.factorize(rows["kind"], sort=True)
+    ago = (_today(book.as_of) - day_numbers(rows["occurred_on"])) // 7
+    team, teams = numbered(rows["team_id"])
+    kind, kinds = numbered(rows["kind"])
     known = (team >= 0) & (kind >= 0)
     weeks = max(int(ago.max(initial=0)) + 1, PACE_WEEKS)
     cell = (team[known] * len(kinds) + kind[known]) * weeks + ago[known]
@@ -214,12 +226,10 @@ def _warning(lever: str, needed: list[float], fastest: float, weeks_left: float)
     return ""
 
 
-def _activity_rows(
-    book: Book, team_id: str, model: DealModel, goal: Goal, flow: float, seed: int
-) -> list[tuple[dict[str, object], ChanceCurve | None]]:
+def _activity_rows(book: Book, team_id: str, outlook: Outlook) -> list[tuple[dict[str, object], ChanceCurve | None]]:
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
-    effects = lever_effects(book.findings, team_id)
+    effects, goal = lever_effects(book.findings, team_id), outlook.goal
     table = kind_weeks(book)
     known = table.loc[table.index.get_level_values(0) == team_id]
     for (_, kind), counts in zip(known.index, known.to_numpy(), strict=True):
@@ -231,7 +241,7 @@ def _activity_rows(
         if isinstance(effect, str):
             rows.append(({**row, "admitted": False, "refusal": effect, "warning": ""}, None))
             continue
-        curve = activity_curve(model, goal, effect, flow, max(3 * fastest - now, 1.0), seed=seed)
+        curve = activity_curve(outlook, effect, max(3 * fastest - now, 1.0))
         weeks = max(goal.weeks_left, 1 / 7)
         needed = {f"per_week_{int(100 * p)}": now + curve.needed(p) / weeks for p in CHANCES}
         warning = _warning(str(kind), list(needed.values()), fastest, goal.weeks_left)
