@@ -30,6 +30,7 @@ from analysis.management.targets import targets
 SIZE = {"teams": 12, "reps_per_team": 8, "weeks": 104}
 PLANTED, ABSENT = "demo", "null_management"
 GAP_METRIC = {"created_to_won": "opportunity_to_won", "meaningful_calls": "meaningful_share"}
+FILLED_WEEKS = 13  # the longest delay between an activity and a win in the simulated companies
 BANDS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 
 
@@ -155,7 +156,8 @@ def _ramp(book: Book, truth: dict[str, Any], world: str) -> list[Outcome]:
         for a, b in zip(BINS, ends, strict=True)
     ]
     for share, row in zip(level[:-1], found.curve.iloc[:-1].to_dict("records"), strict=True):
-        if row["conf_low"] == row["conf_low"]:
+        # Before that even a rep without any ramp wins less: there is no earlier activity of theirs for deals to follow.
+        if row["conf_low"] == row["conf_low"] and row["from_week"] >= FILLED_WEEKS:
             known = share / level[-1]
             rows.append(("ramp", world, "curve interval covers", float(row["conf_low"] <= known <= row["conf_high"])))
     return rows
