@@ -15,10 +15,17 @@ ROOMS = {
 }
 
 
+def measured(page: str) -> dict[str, str]:
+    """The measured sections already on the page, by title."""
+    sections = page.split(START)[1].split("\n### ")[1:]
+    return {section.partition("\n")[0]: f"### {section.strip()}\n" for section in sections}
+
+
 def main() -> None:
-    """Run all, or those named on the command line, and write what they print."""
+    """Run all, or those named on the command line, and write what they print; sections not run stay as they are."""
     wanted = sys.argv[1:]
-    parts = []
+    page = PAGE.read_text(encoding="utf-8")
+    parts = measured(page)
     for title, command in ROOMS.items():
         if wanted and command[0].split(".")[1] not in wanted:
             continue
@@ -26,9 +33,9 @@ def main() -> None:
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
         said = done.stdout.strip() if done.returncode == 0 else f"failed: {done.stderr.strip().splitlines()[-1:]}"
         call = " ".join(command)
-        parts.append(f"### {title}\n\n`python -m {call}`\n\n```\n{said}\n```\n")
-    head = PAGE.read_text(encoding="utf-8").split(START)[0]
-    PAGE.write_text(head + START + "\n\n" + "\n".join(parts), encoding="utf-8")
+        parts[title] = f"### {title}\n\n`python -m {call}`\n\n```\n{said}\n```\n"
+    ordered = [parts.pop(title) for title in ROOMS if title in parts] + list(parts.values())
+    PAGE.write_text(page.split(START)[0] + START + "\n\n" + "\n".join(ordered), encoding="utf-8")
 
 
 if __name__ == "__main__":
