@@ -23,7 +23,8 @@ REPORT = (
     "matplotlib.backends.backend_svg", "IPython.core.logger", "jinja2", "nbconvert", "typst", "analysis.words",
     "analysis.reporting.pack", "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index",
     "analysis.reporting.blocks", "analysis.reporting.figures", "analysis.reporting.team",
-    "analysis.management.scorecard", "analysis.management.measures",
+    "analysis.management.scorecard", "analysis.management.funnel", "analysis.management.targets",
+    "analysis.management.coaching", "pandas.core.arrays.arrow.extension_types",
 )  # fmt: skip
 
 
