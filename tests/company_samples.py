@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import atexit
+import io
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,28 +96,48 @@ def written(content: Mapping[str, bytes], place: Path) -> Path:
     return place
 
 
-def carried_out(template: str, pack_folder: Path, *lines: str) -> Any:
-    """A report template run cell by cell in this process: the notebook with what each cell displayed."""
+def carried_out(notebook: str, *lines: str) -> Any:
+    """A notebook (as reports/team_report) run cell by cell in this process, with what each cell displayed.
+
+    lines: Python that follows the parameters.
+    """
     from nbformat import read as read_notebook
     from nbformat.v4 import new_output
 
-    nb = read_notebook(ROOT / "notebooks" / "reports" / f"{template}.ipynb", as_version=4)
+    nb = read_notebook(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)
     names: dict[str, Any] = {}
     for number, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), start=1):
         source = cell.source
         if "parameters" in cell.metadata.get("tags", ()):
-            source = "\n".join([source, f"pack = {str(pack_folder)!r}", *lines])
+            source = "\n".join([source, *lines])
         tree = ast.parse(source)
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, "cell", "exec"), names)
         cell.execution_count = number
         if last is not None:
             shown = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
-            cell.outputs = [new_output("display_data", data=shown._repr_mimebundle_())]
+            data, metadata = bundle(shown)
+            cell.outputs = [new_output("display_data", data=data, metadata=metadata)]
     return nb
+
+
+def bundle(shown: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a cell's last value gives a notebook: data and metadata, pictures as text."""
+    made = shown._repr_mimebundle_()
+    data, metadata = made if isinstance(made, tuple) else (made, {})
+    return {k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()}, metadata
+
+
+def renamed(kind: str, names: Sequence[str], place: Path) -> Path:
+    """The company's pack with other team names, as a folder."""
+    teams = pack(kind).tables["teams"]
+    called = [names[i % len(names)] for i in range(len(teams))]
+    buffer = io.BytesIO()
+    teams.assign(name=called).to_parquet(buffer, index=False)
+    return written({**files(kind), "tables/teams.parquet": buffer.getvalue()}, place)
 
 
 @cache
 def report(template: str, kind: str) -> Any:
     """The report of a kind of company, as an executed notebook."""
-    return carried_out(template, folder(kind))
+    return carried_out(f"reports/{template}", f"pack = {str(folder(kind))!r}")

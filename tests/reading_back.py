@@ -29,3 +29,36 @@ def notebook_text(nb: Any) -> str:
 
     shown = [o["data"].get("text/html", "") for cell in nb.cells for o in cell.get("outputs", ()) if "data" in o]
     return " ".join(BeautifulSoup(html, "html.parser").get_text(" ") for html in shown)
+
+
+def disagreements(findings: Any, texts: dict[str, str], xlsx: bytes, currency: str = "EUR") -> list[str]:
+    """Where a claim's amount is missing from a text, or a number in the workbook is not that of the findings."""
+    from analysis import words
+
+    found = []
+    for row in findings[findings["grade"].isin(["A", "B"])].to_dict("records"):
+        for name in ("effect", "conf_low", "conf_high"):
+            shown = words.money(row[name], currency).removeprefix(f"{currency} ")
+            found += [
+                f"{where}: {row['activity']} {name} {shown}"
+                for where, text in texts.items()
+                if shown not in amounts(text)
+            ]
+    table = sheet(xlsx)
+    for name in findings.select_dtypes("number").columns:
+        for mine, theirs in zip(findings[name], table[name], strict=True):
+            known = mine == mine and mine is not None
+            if (theirs is None) == bool(known) or (
+                known and abs(float(theirs) - float(mine)) > 1e-12 * abs(float(mine))
+            ):
+                found.append(f"xlsx: {name} {theirs} is not {mine}")
+    return found
+
+
+def sheet(content: bytes) -> dict[str, list[Any]]:
+    """The first sheet of a workbook by column, units in the headings left out."""
+    import openpyxl
+
+    rows = list(openpyxl.load_workbook(io.BytesIO(content)).worksheets[0].iter_rows(values_only=True))
+    names = [str(head).split(" [")[0] for head in rows[0]]
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(names)}

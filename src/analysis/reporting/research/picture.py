@@ -31,8 +31,11 @@ class Picture(Figure):
     finding: str = ""
     source: str = ""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"image/png": self.png(), "text/plain": f"[figure] {self.finding}. {self.source}"}
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        said = f"{self.finding}. {self.source}".strip()
+        return {"image/png": self.png(), "text/plain": f"[figure] {said}"}, {"image/png": {"alt": said}}
 
     def png(self) -> bytes:
         """The picture as PNG; the same bytes for the same data."""
