@@ -567,3 +567,20 @@ def test_any_cells_are_kept_or_quarantined_with_a_reason(scratch: Path, rows: li
     assert kept[["rep_id", "created_on", "stage", "status"]].notna().all().all()
     assert np.isfinite(kept["amount"].dropna()).all()
     assert kept.query("status == 'won'")["amount"].notna().all()
+
+
+def test_no_engine_draws_a_progress_bar_on_stdout(tmp_path: Path):
+    """DuckDB draws one into whatever a slow query's process prints, unless it is told not to."""
+    from analysis.crm import sql
+    from analysis.crm.importers.database import connect_duckdb
+    from analysis.crm.importers.landing import open_engine
+
+    asked = "SELECT current_setting('enable_progress_bar')"
+    with sql.connection() as database:
+        assert sql.one(database, asked) == (False,)
+    engine = open_engine(tmp_path)
+    assert sql.one(engine, asked) == (False,)
+    engine.close()
+    source = connect_duckdb(tmp_path / "work.duckdb")()
+    assert sql.one(source, asked) == (False,)
+    source.close()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.errors import DataError
 from analysis.panel import distinct
 from analysis.panel.distinct import DistinctAccounts, text_hashes
 
@@ -59,3 +60,25 @@ def test_one_rep_and_no_rows(tmp_path: Path):
     assert list(held.counts()) == []
     held.add(np.array([4, 4]), np.array([0, 0]), text_hashes(pa.array(["a", "b"])))
     assert [(week, row.tolist()) for week, row in held.counts()] == [(4, [2])]
+
+
+def test_ids_of_one_length_hash_as_among_others():
+    """The short way for texts of even length gives the numbers of the general way."""
+    for length in (1, 7, 8, 9, 15, 16, 18, 63, 64, 65):
+        even = [f"{number:0{length}d}"[-length:] for number in range(8)]
+        assert text_hashes(pa.array(even)).tolist() == text_hashes(pa.array([*even, "odd one"])).tolist()[:8]
+        assert text_hashes(pa.array(even).slice(3)).tolist() == text_hashes(pa.array(even)).tolist()[3:]
+
+
+def test_finished_weeks_are_counted_and_forgotten_and_may_not_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(distinct, "_PENDING_KEYS", 3)
+    held = DistinctAccounts(tmp_path, reps=2)
+    names = text_hashes(pa.array(["a", "b", "a", "c"]))
+    held.add(np.array([4, 4, 4, 5]), np.array([0, 0, 1, 1]), names)  # spilled: four are more than three
+    held.add(np.array([4, 5]), np.array([0, 1]), names[:2])
+    held.finish(5)
+    with pytest.raises(DataError, match="statistics contradict its rows"):
+        held.add(np.array([4]), np.array([0]), names[:1])
+    assert [(week, row.tolist()) for week, row in held.counts()] == [(4, [2, 1]), (5, [0, 2])]

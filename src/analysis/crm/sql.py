@@ -28,7 +28,7 @@ def connection(
     if spill is not None:
         config["temp_directory"] = str(spill)
     with duckdb.connect(":memory:", config=config) as database:
-        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")  # which would write to stdout
         yield database
 
 

@@ -114,7 +114,7 @@ def open_warehouse(url: str) -> Warehouse:
             return ibis.connect(url, options=_POSTGRES_OPTIONS)
         backend = ibis.connect(url, **({"read_only": True} if parts.scheme == "duckdb" else {}))
         if backend.name == "duckdb":
-            backend.raw_sql("SET TimeZone = 'UTC'")
+            backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         return backend
 
     return Warehouse(opener, named)

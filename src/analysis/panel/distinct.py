@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.errors import DataError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -28,6 +30,8 @@ def text_hashes(column: "pa.StringArray") -> np.ndarray:
     """One uint64 a row from the bytes of each text; equal texts, equal numbers, in every batch. Empty rows: any."""
     offsets, data = _buffers(column)
     starts, lengths = offsets[:-1], np.diff(offsets)
+    if len(lengths) and 0 < lengths.min() == lengths.max() <= _LONG_ID_BYTES:
+        return _finished(_even_hashes(data[starts[0] : offsets[-1]], int(lengths[0])))
     padded = np.concatenate([data, np.zeros(8, dtype=np.uint8)])
     words = np.ndarray((len(padded) - 7,), dtype="<u8", buffer=padded, strides=(1,))  # eight bytes from any place on
     state = lengths.astype(np.uint64) * _ODD_TOO
@@ -41,8 +45,26 @@ def text_hashes(column: "pa.StringArray") -> np.ndarray:
     for row in np.flatnonzero(lengths > _LONG_ID_BYTES) if longest > _LONG_ID_BYTES else ():
         digest = hashlib.blake2b(data[offsets[row] : offsets[row + 1]].tobytes(), digest_size=8).digest()
         state[row] = np.frombuffer(digest, dtype="<u8")[0]
-    state = state * _ODD_TOO
-    return state ^ (state >> _SHIFT)
+    return _finished(state)
+
+
+def _even_hashes(data: np.ndarray, length: int) -> np.ndarray:
+    """The same numbers for texts that are all `length` bytes long: their words lie at even steps and need no index."""
+    rows = len(data) // length
+    padded = np.concatenate([data, np.zeros(8, dtype=np.uint8)])
+    state = np.full(rows, length, dtype=np.uint64) * _ODD_TOO
+    for done in range(0, length, 8):
+        word = np.ndarray((rows,), dtype="<u8", buffer=padded, offset=done, strides=(length,))
+        state ^= word if length - done >= 8 else word & _LOW_BYTES[length - done]
+        state *= _ODD
+        state ^= state >> _SHIFT
+    return state
+
+
+def _finished(state: np.ndarray) -> np.ndarray:
+    state *= _ODD_TOO
+    state ^= state >> _SHIFT
+    return state
 
 
 def _buffers(column: "pa.StringArray") -> tuple[np.ndarray, np.ndarray]:
@@ -62,10 +84,15 @@ class DistinctAccounts:
         self._folder, self._reps = folder, reps
         self._hash_bits = np.uint64(64 - max(reps - 1, 1).bit_length())
         self._held: dict[int, list[np.ndarray]] = {}
+        self._spilled: set[int] = set()
+        self._done: dict[int, np.ndarray] = {}
         self._pending = 0
 
     def add(self, week: np.ndarray, rep: np.ndarray, account: np.ndarray) -> None:
-        """Take in rows: week numbers, places of reps, hashes of accounts; arrays of equal length."""
+        """Take in rows: week numbers, places of reps, hashes of accounts; arrays of equal length.
+
+        Raises DataError for a week that was said to be finished.
+        """
         if not len(week):
             return
         keys = (rep.astype(np.uint64) << self._hash_bits) | (account >> (np.uint64(64) - self._hash_bits))
@@ -74,6 +101,8 @@ class DistinctAccounts:
             week, keys = week[order], keys[order]
         edges = np.flatnonzero(week[1:] != week[:-1]) + 1
         for number, part in zip(week[np.append(0, edges)], np.split(keys, edges), strict=True):
+            if int(number) in self._done:
+                raise DataError("activities: a parquet file's statistics contradict its rows; write the file again")
             self._held.setdefault(int(number), []).append(part)
         self._pending += len(keys)
         if self._pending > _PENDING_KEYS:
@@ -83,17 +112,27 @@ class DistinctAccounts:
         for week, parts in self._held.items():
             with (self._folder / str(week)).open("ab") as file:
                 file.write(_unique(np.concatenate(parts)).tobytes())
+        self._spilled |= set(self._held)
         self._held, self._pending = {}, 0
+
+    def finish(self, before: int) -> None:
+        """Count and forget the weeks before the one with that number: no further row of theirs will come."""
+        for week in [week for week in {*self._held, *self._spilled} if week < before]:
+            self._done[week] = self._count(week)
+
+    def _count(self, week: int) -> np.ndarray:
+        parts = self._held.pop(week, [])
+        self._pending -= sum(len(part) for part in parts)
+        if week in self._spilled:
+            self._spilled.remove(week)
+            parts = [*parts, np.fromfile(self._folder / str(week), dtype=np.uint64)]
+        keys = _unique(np.concatenate(parts))
+        return np.bincount((keys >> self._hash_bits).astype(np.int64), minlength=self._reps)
 
     def counts(self) -> Iterator[tuple[int, np.ndarray]]:
         """Week number and the number of distinct accounts of each rep (int64), for every week with any."""
-        spilled = {int(path.name) for path in self._folder.iterdir()}
-        for week in sorted(spilled | set(self._held)):
-            parts = self._held.pop(week, [])
-            if week in spilled:
-                parts = [*parts, np.fromfile(self._folder / str(week), dtype=np.uint64)]
-            keys = _unique(np.concatenate(parts))
-            yield week, np.bincount((keys >> self._hash_bits).astype(np.int64), minlength=self._reps)
+        for week in sorted({*self._done, *self._held, *self._spilled}):
+            yield week, self._done.pop(week) if week in self._done else self._count(week)
 
 
 def _unique(keys: np.ndarray) -> np.ndarray:

@@ -1,25 +1,27 @@
 """Count activities by week, kind and rep in one pass over the files, a batch at a time.
 
-Memory does not grow with the number of events, in whatever order they lie: of each batch only sums remain, and
-distinct accounts (the one measure that needs every row) are kept apart by week and spilled (distinct.py).
+Memory does not grow with the number of events, in whatever order they lie: of each batch only sums remain. Distinct
+accounts, the one measure that needs every row, are kept by week until the files say that the week is over (partitions.py),
+and spilled where they do not (distinct.py).
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.errors import DataError
+from analysis.panel import partitions
 from analysis.panel.distinct import DistinctAccounts, text_hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 1 << 20
 MAX_KINDS = 60
 _SENIOR = "vp_or_above"
 
@@ -58,18 +60,18 @@ class Tally:
 
 @dataclass(slots=True)
 class _Batch:
-    """The rows of one batch that count as effort, as arrays of equal length. kind: code in `kinds`."""
+    """The rows of one batch that count as effort, as arrays of equal length, sorted by week. kind: code in `kinds`.
+
+    meaningful, senior: 0 not known, 1 no, 2 yes.
+    """
 
     rep: np.ndarray
     week: np.ndarray
-    last_day: int
     kind: np.ndarray
     kinds: list[str]
-    talk: np.ndarray | None
-    talk_known: np.ndarray | None
-    meaningful: tuple[np.ndarray, np.ndarray] | None
-    senior: tuple[np.ndarray, np.ndarray] | None
-    account: tuple[np.ndarray, np.ndarray] | None  # hash, known
+    talk: tuple[np.ndarray, np.ndarray] | None  # seconds, known
+    meaningful: np.ndarray | None
+    senior: np.ndarray | None
 
 
 def count(files: Sequence[Path], reps: Sequence[str], as_of: date | None = None) -> Tally:
@@ -83,13 +85,9 @@ def count(files: Sequence[Path], reps: Sequence[str], as_of: date | None = None)
     rep_set = pa.array(list(reps), pa.string())
     with tempfile.TemporaryDirectory(prefix="workbench-accounts-") as folder:
         accounts = DistinctAccounts(Path(folder), len(reps))
-        for raw in _batches(files):
-            batch = _effort(raw, rep_set, as_of)
-            if len(batch.rep):
-                _add(tally, batch)
-                if batch.account is not None:
-                    hashes, known = batch.account
-                    accounts.add(batch.week[known], batch.rep[known], hashes[known])
+        for raw, first_day in partitions.batches(files, _READ, _WORDS, "occurred_on"):
+            accounts.finish((first_day + 3) // 7)
+            _take(tally, accounts, raw, rep_set, as_of)
         tally.accounts.update(accounts.counts())
     if len(tally.kinds) > MAX_KINDS:
         raise DataError(
@@ -99,40 +97,39 @@ def count(files: Sequence[Path], reps: Sequence[str], as_of: date | None = None)
     return tally
 
 
-def _batches(files: Sequence[Path]) -> Iterator["pa.RecordBatch"]:
-    import pyarrow.parquet as pq
-
-    for path in files:
-        there = set(pq.read_schema(path).names)
-        columns = [name for name in _READ if name in there]
-        with pq.ParquetFile(
-            path, read_dictionary=[name for name in columns if name in _WORDS], memory_map=True
-        ) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=columns)
-
-
-def _effort(raw: "pa.RecordBatch", reps: "pa.Array", as_of: date | None) -> _Batch:
-    """The rows that count: done, by a human, not after as_of."""
+def _take(
+    tally: Tally, accounts: DistinctAccounts, raw: "pa.RecordBatch", reps: "pa.Array", as_of: date | None
+) -> None:
+    """Count the rows of one batch that count: done, by a human, not after as_of."""
     import pyarrow as pa
 
     columns = dict(zip(raw.schema.names, raw.columns, strict=True))
     day = columns["occurred_on"].cast(pa.int32()).to_numpy(zero_copy_only=False)
-    keep = _counts(columns, day, as_of)
-    pick = slice(None) if keep.all() else np.flatnonzero(keep)
+    pick = np.flatnonzero(_counts(columns, day, as_of))
+    if not len(pick):
+        return
+    week = (day.take(pick) + 3) // 7
+    last = date(1970, 1, 1) + timedelta(days=int(day.take(pick).max()))
+    tally.last_day = last if tally.last_day is None else max(last, tally.last_day)
+    if (week[1:] < week[:-1]).any():
+        order = np.argsort(week.astype(np.int16), kind="stable")
+        week, pick = week[order], pick[order]
+    rep = _lookup(columns["rep_id"], reps, pick)
     codes, kinds = _decode(columns["kind"])
-    talk = _with_known(columns.get("duration_s"), pick)
-    return _Batch(
-        rep=_lookup(columns["rep_id"], reps)[pick],
-        week=((day + 3) // 7)[pick],
-        last_day=int(day[pick].max(initial=-(10**6))),
-        kind=codes[pick],
+    batch = _Batch(
+        rep=rep,
+        week=week,
+        kind=codes.take(pick).astype(np.int64),
         kinds=kinds,
-        talk=None if talk is None else talk[0],
-        talk_known=None if talk is None else talk[1],
-        meaningful=_with_known(columns.get("is_meaningful"), pick),
+        talk=_with_known(columns.get("duration_s"), pick),
+        meaningful=_told(columns.get("is_meaningful"), pick),
         senior=_senior(columns.get("contact_level"), pick),
-        account=_accounts(columns.get("account_id"), pick),
     )
+    _add(tally, batch)
+    if "account_id" in columns:
+        known = columns["account_id"].is_valid().to_numpy(zero_copy_only=False).take(pick)
+        some = slice(None) if known.all() else known
+        accounts.add(week[some], rep[some], text_hashes(columns["account_id"]).take(pick)[some])
 
 
 def _counts(columns: dict[str, "pa.Array"], day: np.ndarray, as_of: date | None) -> np.ndarray:
@@ -166,68 +163,77 @@ def _indices(column: "pa.DictionaryArray") -> np.ndarray:
     return (indices if indices.null_count == 0 else indices.fill_null(-1)).to_numpy(zero_copy_only=False)
 
 
-def _lookup(column: "pa.DictionaryArray", known: "pa.Array") -> np.ndarray:
+def _lookup(column: "pa.DictionaryArray", known: "pa.Array", pick: np.ndarray) -> np.ndarray:
     import pyarrow.compute as pc
 
     places = pc.index_in(column.dictionary, value_set=known).to_numpy(zero_copy_only=False)
-    return places.astype(np.int64)[_indices(column)]
+    return places.astype(np.int64).take(_indices(column).take(pick))
 
 
-def _with_known(column: "pa.Array | None", pick: Any) -> tuple[np.ndarray, np.ndarray] | None:
+def _with_known(column: "pa.Array | None", pick: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Values (0 where empty) and whether each is known."""
     if column is None:
         return None
-    known = column.is_valid().to_numpy(zero_copy_only=False)[pick]
-    return column.fill_null(False if str(column.type) == "bool" else 0).to_numpy(zero_copy_only=False)[pick], known
+    known = column.is_valid().to_numpy(zero_copy_only=False).take(pick)
+    filled = column if column.null_count == 0 else column.fill_null(False if str(column.type) == "bool" else 0)
+    return filled.to_numpy(zero_copy_only=False).take(pick), known
 
 
-def _senior(column: "pa.DictionaryArray | None", pick: Any) -> tuple[np.ndarray, np.ndarray] | None:
+def _told(column: "pa.BooleanArray | None", pick: np.ndarray) -> np.ndarray | None:
+    """0 not known, 1 no, 2 yes."""
+    held = _with_known(column, pick)
+    return None if held is None else held[0].view(np.uint8) + held[1].view(np.uint8)
+
+
+def _senior(column: "pa.DictionaryArray | None", pick: np.ndarray) -> np.ndarray | None:
+    """0 not known, 1 another level, 2 a vice president or above."""
     if column is None:
         return None
     codes, words = _decode(column)
-    codes = codes[pick]
-    return (
-        np.array([*(word == _SENIOR for word in words), False])[codes],
-        np.array([*(word != "unknown" for word in words), False])[codes],
-    )
-
-
-def _accounts(column: "pa.StringArray | None", pick: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    if column is None:
-        return None
-    return text_hashes(column)[pick], column.is_valid().to_numpy(zero_copy_only=False)[pick]
+    told = [0 if word == "unknown" else 2 if word == _SENIOR else 1 for word in words]
+    return np.array([*told, 0], dtype=np.uint8)[codes.take(pick)]
 
 
 def _add(tally: Tally, batch: _Batch) -> None:
-    last = date(1970, 1, 1) + timedelta(days=batch.last_day)
-    tally.last_day = last if tally.last_day is None else max(last, tally.last_day)
-    first, kinds, reps = int(batch.week.min()), len(batch.kinds), tally.reps
-    weeks = int(batch.week.max()) - first + 1
-    by_week = (batch.week - first).astype(np.int64) * kinds
-    cell = (by_week + batch.kind) * reps + batch.rep
-    shape = (weeks, kinds, reps)
-    _store(tally, COUNT, batch, first, np.bincount(cell, minlength=weeks * kinds * reps).reshape(shape))
-    for value, known, column in (
-        (MEANINGFUL, MEANINGFUL_KNOWN, batch.meaningful),
-        (SENIOR, SENIOR_KNOWN, batch.senior),
-    ):
-        if column is None:
+    """Add the batch week by week: one pass for each measure, over arrays of one week's size."""
+    edges = np.flatnonzero(batch.week[1:] != batch.week[:-1]) + 1
+    for begin, end in pairwise([0, *edges.tolist(), len(batch.week)]):
+        week, here = int(batch.week[begin]), slice(begin, end)
+        cell = batch.kind[here] * tally.reps + batch.rep[here]
+        _add_told(tally, week, batch.kinds, cell, batch.meaningful, here, (COUNT, MEANINGFUL, MEANINGFUL_KNOWN))
+        if batch.senior is not None:
+            _add_told(tally, week, batch.kinds, cell, batch.senior, here, (None, SENIOR, SENIOR_KNOWN))
+        if batch.talk is not None:
+            seconds, known = (column[here] for column in batch.talk)
+            _accumulate(tally.talk_s, week, np.bincount(batch.rep[here], weights=seconds, minlength=tally.reps))
+            told = np.bincount(2 * batch.rep[here] + known, minlength=2 * tally.reps)[1::2]
+            _accumulate(tally.talk_known, week, told)
+
+
+def _add_told(
+    tally: Tally,
+    week: int,
+    kinds: list[str],
+    cell: np.ndarray,
+    told: np.ndarray | None,
+    here: slice,
+    measures: tuple[int | None, int, int],
+) -> None:
+    """Count one week's rows by kind and rep: all of them, those told yes, those told at all."""
+    each = len(kinds) * tally.reps
+    if told is None:
+        held = np.zeros((3, len(kinds), tally.reps), dtype=np.int64)
+        held[0] = np.bincount(cell, minlength=each).reshape(len(kinds), tally.reps)
+    else:
+        held = np.bincount((np.arange(3) * each).take(told[here]) + cell, minlength=3 * each).reshape(
+            3, len(kinds), tally.reps
+        )
+    known = held[1] + held[2]
+    for measure, rows in zip(measures, (held[0] + known, held[2], known), strict=True):
+        if measure is None:
             continue
-        for measure, rows in ((value, column[0]), (known, column[1])):
-            held = np.bincount(cell[rows], minlength=weeks * kinds * reps).reshape(shape)
-            _store(tally, measure, batch, first, held)
-    if batch.talk is not None and batch.talk_known is not None:
-        place = (batch.week - first).astype(np.int64) * reps + batch.rep
-        seconds = np.bincount(place, weights=batch.talk, minlength=weeks * reps).reshape(weeks, reps)
-        told = np.bincount(place[batch.talk_known], minlength=weeks * reps).reshape(weeks, reps)
-        for week in range(weeks):
-            _accumulate(tally.talk_s, first + week, seconds[week])
-            _accumulate(tally.talk_known, first + week, told[week])
-
-
-def _store(tally: Tally, measure: int, batch: _Batch, first: int, held: np.ndarray) -> None:
-    for week, kind in zip(*np.nonzero(held.any(axis=2)), strict=True):
-        _accumulate(tally.cells, (measure, batch.kinds[kind], first + int(week)), held[week, kind])
+        for kind in np.flatnonzero(rows.any(axis=1)):
+            _accumulate(tally.cells, (measure, kinds[kind], week), rows[kind])
 
 
 def _accumulate(cells: dict, key: object, values: np.ndarray) -> None:

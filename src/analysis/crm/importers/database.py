@@ -54,7 +54,9 @@ def connect_duckdb(path: Path) -> Connect:
     def connect() -> Any:
         import duckdb
 
-        return duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+        con = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+        con.execute("SET enable_progress_bar = false")
+        return con
 
     return connect
 

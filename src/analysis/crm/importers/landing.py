@@ -329,6 +329,9 @@ def open_engine(folder: Path, memory: str = "800MB", small: bool = False) -> Any
     con.execute(
         f"SET memory_limit = {quote(memory)}; SET temp_directory = {quote(str(folder / 'spill'))}; SET threads = 2"
     )
-    con.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET autoinstall_known_extensions = false")
+    con.execute(
+        "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET autoinstall_known_extensions = false; "
+        "SET enable_progress_bar = false"
+    )
     con.execute(MACROS)
     return con
