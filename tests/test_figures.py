@@ -289,3 +289,33 @@ def _cpu(work):
 def test_figures_need_no_plotting_library():
     code = "import sys, analysis.reporting.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def rate_rows(*rows):
+    return pd.DataFrame(rows, columns=["name", "value", "low", "high", "n"])
+
+
+def test_rates_say_every_number_and_accent_only_what_is_clear_of_the_line():
+    frame = rate_rows(("Web", 0.5, 0.45, 0.55, 400), ("Fair", 0.3, 0.2, 0.4, 60), ("New", np.nan, np.nan, np.nan, 2))
+    made = figures.rates(frame, title="Web leads convert best", first="Source", reference=0.31)
+    assert made.alt == "Web leads convert best. Web 50% (45% to 55%); Fair 30% (20% to 40%); New not known."
+    assert [row[1:4] for row in made.table.rows] == [("50%", "45%", "55%"), ("30%", "20%", "40%"), ("–", "–", "–")]
+    assert made.svg.count('class="f-accent"') == 1
+    assert 'class="f-accent"' not in figures.rates(frame, title="t", first="Source").svg
+
+
+def test_rates_stay_in_the_drawing_beyond_one_hundred_per_cent():
+    frame = rate_rows(("Most", 1.08, 0.8, 1.6, 25), ("Least", 0.9, 0.85, 0.95, 26))
+    made = figures.rates(frame, title="t", first="Who", reference=1.0)
+    places = [float(e.get("cx")) for e in ElementTree.fromstring(made.svg).iter(f"{NS}circle")]
+    assert len(places) == 2 and max(places) < 480 and "108%" in made.alt
+
+
+def test_an_empty_table_of_rates_is_still_a_figure():
+    assert figures.rates(rate_rows(), title="Nothing", first="Who").alt
+
+
+def test_the_last_label_of_a_result_stays_inside():
+    frame = pd.DataFrame({"label": [f"Nov {n}, 2026" for n in range(13)], "actual": [1.0] * 13})
+    texts = [e for e in ElementTree.fromstring(figures.result(frame).svg).iter(f"{NS}text") if "2026" in (e.text or "")]
+    assert texts[-1].get("text-anchor") == "end"

@@ -81,6 +81,16 @@ def test_the_page_is_small(page):
     assert len(page.encode()) < 150_000
 
 
+def test_nbconvert_builds_it_its_own_way_and_no_setting_of_a_user_reaches_the_page(page):
+    from nbconvert.exporters import get_exporter
+    from traitlets.config import Config
+
+    settings = Config({"TemplateExporter": {"template_file": "basic", "exclude_input": False}})
+    built = get_exporter("analysis.reporting.page.PageExporter")(config=settings)
+    made, resources = built.from_notebook_node(samples.notebook())
+    assert made == page and resources["output_extension"] == ".html"
+
+
 def test_a_warm_export_is_quick(exporter):
     nb = samples.notebook()
     exporter.export(nb)

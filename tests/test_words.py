@@ -146,7 +146,11 @@ JARGON = re.compile(
 )
 FIRST_PAGE = ("team", "finding", "grades", "grades_short", "grade_meaning", "status", "delay", "figure", "index", "mail", "check",
               "change_mind", "card", "table", "page", "company", "leadership", "alignment", "moves")  # fmt: skip
-ALLOWED = {"page.made_by", "team.limit_cause", "leadership.limit_cause"}  # both say that the activity need not be the cause
+ALLOWED = {
+    "page.made_by",
+    "team.limit_cause",
+    "leadership.limit_cause",
+}  # both say that the activity need not be the cause
 
 
 def _texts(section, table):
@@ -313,3 +317,9 @@ def test_plain_text_is_not_quoted(text):
 )
 def test_no_chance_is_said_to_be_none_or_certain(value, shown):
     assert words.chance(value) == shown
+
+
+def test_no_currency_is_no_code():
+    """XXX is how ISO 4217 says that there is none."""
+    assert words.money(1900, "XXX") == words.money(1900, None) == "1,900"
+    assert words.currency_code("EUR") == "EUR" and words.currency_code(None) == ""

@@ -1,0 +1,132 @@
+"""JupyterLab in a real browser: every research notebook is run through its menu, and none shows an error."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from test_browser import browser  # noqa: F401 - the fixture
+from test_lab import TOKEN, ask, free_port, wait_for
+
+from analysis.crm.simulate import simulate
+from analysis.reporting import lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+RESEARCH = sorted(path.stem for path in (NOTEBOOKS / "research").glob("*.ipynb"))
+LONGEST_S = 200
+QUIET_MS = 3000
+SETTLED = """wait => {
+  const idle = document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'
+  window.idleSince = idle ? window.idleSince ?? Date.now() : undefined
+  return idle && Date.now() - window.idleSince > wait
+}"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder as a user has it: the notebooks, and a small company as the demo."""
+    place = tmp_path_factory.mktemp("desk")
+    shutil.copytree(NOTEBOOKS, place / "notebooks")
+    simulate(place / "data" / "demo", "demo", teams=6, reps_per_team=6, weeks=80)
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(home):
+    """JupyterLab as `workbench lab` starts it, on that folder; its address."""
+    port, own = free_port(), home / "own"
+    options = [
+        "--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        lab.lab_command(home, options), cwd=home, start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**lab.lab_environment(str(own), home / "data" / "demo"), "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+        ask(port, "/api/shutdown", "POST")
+        process.wait(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_all(browser, address, path):  # noqa: F811
+    """Open a notebook, Run > Run All Cells, wait, save; addresses outside this machine that were asked for."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_default_timeout(LONGEST_S * 1000)
+    page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    wait_for_kernel(int(address.rpartition(":")[2]), path)
+    page.wait_for_function(SETTLED, arg=QUIET_MS)
+    choose(page, "Run", "Run All Cells")
+    page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status !== 'idle'")
+    page.wait_for_function(SETTLED, arg=QUIET_MS)
+    with page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url and r.ok):
+        choose(page, "File", "Save Notebook")
+    context.close()
+    return [url for url in asked if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))]
+
+
+def choose(page, menu, item):
+    """Click an item of a menu of the menu bar."""
+    page.get_by_role("menubar").get_by_text(menu, exact=True).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
+
+
+def wait_for_kernel(port, path):
+    """Until the notebook's kernel has started: the page calls itself idle before there is one."""
+    deadline = time.monotonic() + LONGEST_S
+    while time.monotonic() < deadline:
+        sessions = json.loads(ask(port, "/api/sessions"))
+        if any(s["path"] == path and s["kernel"]["execution_state"] == "idle" for s in sessions):
+            return
+        time.sleep(1)
+    raise AssertionError(f"no kernel has started for {path}")
+
+
+def outcome(place):
+    """Code cells, those that were run, and the errors shown in a saved notebook."""
+    code = [c for c in json.loads(place.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    errors = [
+        f"{output['ename']}: {output['evalue']}" for cell in code for output in cell["outputs"]
+        if output["output_type"] == "error"
+    ]  # fmt: skip
+    return len(code), sum(cell["execution_count"] is not None for cell in code), errors
+
+
+@pytest.mark.parametrize("name", RESEARCH)
+def test_a_research_notebook_runs_through_the_menu(browser, server, home, name):  # noqa: F811
+    path = f"notebooks/research/{name}.ipynb"
+    outside = run_all(browser, server, path)
+    cells, ran, errors = outcome(home / path)
+    assert errors == [] and ran == cells
+    assert outside == []
+
+
+def test_a_cell_that_fails_is_seen(browser, server, home):  # noqa: F811
+    path = "notebooks/research/broken.ipynb"
+    notebook = json.loads((NOTEBOOKS / "start.ipynb").read_text(encoding="utf-8"))
+    broken = {
+        "cell_type": "code",
+        "id": "broken",
+        "metadata": {},
+        "source": "1 / 0",
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook["cells"] = [*notebook["cells"][:1], broken]
+    (home / path).write_text(json.dumps(notebook), encoding="utf-8")
+    run_all(browser, server, path)
+    assert outcome(home / path)[2] == ["ZeroDivisionError: division by zero"]
