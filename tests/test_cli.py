@@ -43,6 +43,24 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_url_reaches_the_batch_as_it_was_written(monkeypatch):
+    from typer.testing import CliRunner
+
+    from analysis import cli
+    from analysis.reporting import batch
+
+    seen = []
+
+    def note(data, out, **options):
+        seen.append((data, out))
+        raise batch.InputError("seen")
+
+    monkeypatch.setattr(batch, "run_batch", note)
+    CliRunner().invoke(cli.app, ["batch", "s3://crm/landing", "--out", "memory://reports/weekly"])
+    CliRunner().invoke(cli.app, ["report", "s3://crm/landing", "--team", "T1", "--out", "memory://reports/one"])
+    assert seen == [("s3://crm/landing", "memory://reports/weekly"), ("s3://crm/landing", "memory://reports/one")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

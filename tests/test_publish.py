@@ -44,6 +44,15 @@ def test_a_report_replaces_the_one_before(store: LocalStore) -> None:
     assert [path.name for path in store.folder.iterdir()] == ["north"]
 
 
+def test_the_summary_mail_of_an_earlier_report_goes_with_it(store: LocalStore) -> None:
+    store.publish("north", {"report.html": b"one", RECEIPT: b'{"outputs": {"report.html": "x"}}'})
+    for name in ("mail.txt", "mail.html", "notes.txt"):
+        store.write(f"north/{name}", b"about report one")
+    store.publish("north", {"report.html": b"two", RECEIPT: b'{"outputs": {"report.html": "y"}}'})
+    assert store.read("north/mail.txt") is None and store.read("north/mail.html") is None
+    assert store.read("north/notes.txt") == b"about report one"
+
+
 def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
     """While a report is replaced over and over, whoever opens the folder finds one version, all of it."""
     store = LocalStore(tmp_path / "out")

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -229,7 +230,8 @@ def url() -> Iterator[str]:
     """A folder of its own in fsspec's memory."""
     name = f"bucket-{uuid.uuid4().hex[:8]}"
     yield f"memory://{name}/reports"
-    fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
+    with suppress(FileNotFoundError):
+        fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +275,48 @@ def test_a_url_is_locked_too(url: str) -> None:
     with store.lock(), pytest.raises(Busy, match=r"delete memory://.*/\.lock"), UrlStore(url).lock():
         pass
     with UrlStore(url).lock():
+        pass
+
+
+class Hurried:
+    """A file system on which neither of two batches sees the other's lock before it writes its own."""
+
+    def __init__(self, files: Any, *, creates: bool) -> None:
+        self.files, self.creates = files, creates
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.files, name)
+
+    def exists(self, path: str) -> bool:
+        return False
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+        self.files.pipe_file(path, value, mode=mode if self.creates else "overwrite")
+
+
+@pytest.mark.parametrize("creates", [True, False])
+def test_of_two_batches_that_start_together_one_gets_in(url: str, creates: bool) -> None:
+    entered, refused, both = [], [], threading.Barrier(2)
+
+    def start(number: int) -> None:
+        store = UrlStore(url)
+        store._files = Hurried(store._files, creates=creates)
+        both.wait()
+        try:
+            with store.lock():
+                entered.append(number)
+                both.wait()
+        except Busy:
+            refused.append(number)
+            both.wait()
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(entered) == 1 and len(refused) == 1
+    with UrlStore(url).lock():  # and the one that had it has let it go
         pass
 
 

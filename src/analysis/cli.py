@@ -161,19 +161,21 @@ def study(
     """Which activities predict revenue: findings.csv, findings.parquet and study.json."""
     from analysis.evidence import run_study, write_study
     from analysis.panel import load
+    from analysis.reporting.pack import findings_csv
 
     panel = load(data, as_of=day(as_of, "--as-of"))
     result = run_study(panel, max_lag=max_lag, activities=names(activities), seed=seed)
     write_study(result, out)
+    (out / "findings.csv").write_bytes(findings_csv(result.findings))  # quoted: a spreadsheet runs no cell of it
     for line in result.summary():
         say(line)
 
 
 @app.command()
 def report(
-    data: Data,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data folder, or a URL of one.")],
     team: Annotated[str, typer.Option("--team", help="The team's id.")],
-    out: Out,
+    out: Annotated[str, typer.Option("--out", help="Where the report goes: a folder or a URL.")],
     as_of: AsOf = None,
     formats: Annotated[str, typer.Option(metavar="html,pdf")] = "html,pdf",
     seed: Seed = 0,
@@ -187,8 +189,8 @@ def report(
 
 @app.command()
 def batch(
-    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="A data folder.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The folder of this run's reports.")] = None,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help="A data folder, or a URL of one.")] = None,
+    out: Annotated[str | None, typer.Option("--out", help="Where this run's reports go: a folder or a URL.")] = None,
     teams: Annotated[str | None, typer.Option(metavar="a,b", help="These teams only.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Reports at once; 0 = one per core.")] = 0,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler.")] = None,
@@ -196,8 +198,11 @@ def batch(
     formats: Annotated[str, typer.Option(metavar="html,pdf")] = "html,pdf",
     as_of: AsOf = None,
     seed: Seed = 0,
+    company: Annotated[
+        bool | None, typer.Option("--company/--no-company", help="The company's reports; as a rule with all teams.")
+    ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Also write each team's e-mail summary.")] = False,
-    status: Annotated[Path | None, typer.Option("--status", metavar="DIR", help="Say how a run stands.")] = None,
+    status: Annotated[str | None, typer.Option("--status", metavar="DIR", help="Say how a run stands.")] = None,
 ) -> None:
     """Render every team's report from one template, in parallel; unchanged teams are not run again."""
     from analysis.reporting.batch import batch_status, run_batch
@@ -217,13 +222,14 @@ def batch(
         formats=tuple(names(formats) or ()),
         as_of=day(as_of, "--as-of"),
         seed=seed,
+        company=company,
     )
     if summary:
         write_mails(out)
     raise typer.Exit(result.exit_code)
 
 
-def write_mails(out: Path) -> None:
+def write_mails(out: str) -> None:
     """mail.txt and mail.html beside every report of a batch."""
     from analysis.reporting.mail import write
     from analysis.reporting.manifest import read_manifest

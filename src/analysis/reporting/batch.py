@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import AnalysisError, InputError
+from analysis.reporting import company_reports
 from analysis.reporting import manifest as records
 from analysis.reporting.jobs import FORMATS, TABLES, Limits, Rendered
-from analysis.reporting.manifest import TeamResult
+from analysis.reporting.manifest import COMPANY, TEAM, TeamResult
 from analysis.reporting.plan import Plan, Task, TaskMaker
 from analysis.reporting.progress import Progress
 from analysis.reporting.publish import Store, open_store
@@ -49,6 +50,8 @@ class BatchResult:
         totals = self.manifest["totals"]
         counts = ", ".join(f"{totals[status]} {status}" for status in records.STATUSES if totals[status])
         line = f"{totals['teams']} teams: {counts or 'nothing to do'}"
+        about = ", ".join(f"{row['slug']} {row['status']}" for row in self.manifest["company"])
+        line = f"{line}; company: {about}" if about else line
         return f"{line}; stopped: {self.stopped}" if self.stopped else f"{line}; {self.out}/index.html"
 
 
@@ -70,6 +73,7 @@ def run_batch(
     progress: bool = True,
     source: Source | None = None,
     plain: bool | None = None,
+    company: bool | None = None,
 ) -> BatchResult:
     """Render the reports of a data folder's teams into `out`.
 
@@ -77,7 +81,8 @@ def run_batch(
     formats: of html, pdf, xlsx (the findings as tables); the notebook always comes.
     scheduler: a Dask address, a concurrent.futures executor or a renderer. resume: skip teams whose report is up to date.
     parameters: values for the template's parameters cell. limits: of one report. wait_s: how long to wait for another
-    batch in the same folder. source: teams from elsewhere than a data folder. plain: plain processes instead of warm
+    batch in the same folder. source: teams from elsewhere than a data folder. company: also the reports about the whole
+    company (None = with every run of all teams' own reports). plain: plain processes instead of warm
     forks (None = only where the system cannot fork safely).
     Raises InputError (bad data, folder, template, parameter, team) before any report is begun; Busy for a held folder.
     """
@@ -91,7 +96,8 @@ def run_batch(
             renderer.open()
         made = source or DataFolder(data, as_of=as_of, seed=seed)
         try:
-            return _Batch(plan, made, store, renderer).run(teams, shown=progress)
+            with_company = company_reports.wanted(plan, made, teams, company)
+            return _Batch(plan, made, store, renderer, company=with_company).run(teams, shown=progress)
         finally:
             if source is None:
                 made.close()
@@ -110,11 +116,13 @@ def batch_status(out: str | Path) -> str:
 class _Batch:
     """One run: which teams, what is settled, why it was stopped."""
 
-    def __init__(self, plan: Plan, source: Source, store: Store, renderer: LazyRenderer) -> None:
+    def __init__(self, plan: Plan, source: Source, store: Store, renderer: LazyRenderer, *, company: bool) -> None:
         self.plan, self.source, self.store, self.renderer = plan, source, store, renderer
         self.earlier = records.read_manifest(store) or {"teams": []}
         self.maker = TaskMaker(plan, source, store, self.earlier)
-        self.settled: dict[str, TeamResult] = {}
+        studied = self.maker.study_once
+        self.company = company_reports.makers(plan, source, store, self.earlier, studied) if company else {}
+        self.settled: dict[str, TeamResult] = {}  # by folder, the company's among them
         self.stopped: str | None = None
         self.started = datetime.now(UTC)
 
@@ -125,28 +133,32 @@ class _Batch:
         names = self.maker.names()
         chosen = _chosen(names, teams)
         slugs = assign_slugs(names, {row["team_id"]: row["slug"] for row in self.earlier["teams"]})
-        self.store.prepare([slugs[team] for team in chosen])
-        with Progress(len(chosen), self.store.log, shown=shown) as bar:
+        # The company's reports take longest, so they are begun first.
+        todo = [(maker, COMPANY, maker.source.teams()[COMPANY], slug) for slug, maker in self.company.items()]
+        todo += [(self.maker, team, names[team], slugs[team]) for team in chosen]
+        self.store.prepare([slug for *_, slug in todo])
+        with Progress(len(todo), self.store.log, shown=shown) as bar:
             bar.event("started", teams=len(chosen), template=self.plan.template.name)
             try:
-                self._loop(deque((team, names[team], slugs[team]) for team in chosen), bar)
+                self._loop(deque(todo), bar)
             except KeyboardInterrupt as stopped:
                 _ignore_signals()
                 self.stopped = str(stopped) or "interrupted"
                 self.renderer.close()
-            for team in chosen:
-                if team not in self.settled:
-                    self.settled[team] = self.maker.not_run(team, names[team], slugs[team])
+            for maker, team, name, slug in todo:
+                if slug not in self.settled:
+                    self.settled[slug] = maker.not_run(team, name, slug)
             result = self._finish(names)
             bar.event("finished", **result.manifest["totals"], stopped=result.stopped)
             bar.say(result.summary())
         return result
 
-    def _loop(self, waiting: deque[tuple[str, str, str]], bar: Progress) -> None:
+    def _loop(self, waiting: deque[tuple[TaskMaker, str, str, str]], bar: Progress) -> None:
         running: dict[Future[Rendered], Task] = {}
         while (waiting or running) and self.stopped is None:
             while waiting and len(running) < self.renderer.slots:
-                task = self.maker.make(*waiting.popleft())
+                maker, *team = waiting.popleft()
+                task = maker.make(*team)
                 if task.job is None:
                     self._settle(task.settled, bar)
                 else:
@@ -162,20 +174,21 @@ class _Batch:
             task.attempts += 1
             running[self.renderer.submit(task.job)] = task
             return
-        self._settle(self.maker.settle(task, rendered), bar)
-        self.stopped = failure.reason if failure and failure.kind == "broken" else self.maker.broken
+        maker = self.company.get(task.slug, self.maker)
+        self._settle(maker.settle(task, rendered), bar)
+        self.stopped = failure.reason if failure and failure.kind == "broken" else maker.broken
 
     def _settle(self, team: TeamResult | None, bar: Progress) -> None:
         assert team is not None
-        self.settled[team.team_id] = team
+        self.settled[team.slug] = team
         bar.settled(team)
 
     def _finish(self, names: Mapping[str, str]) -> BatchResult:
-        """Manifest and index. Teams of an earlier run that were not asked for this time keep their lines."""
-        others = [
-            row for row in self.earlier["teams"] if row["team_id"] in names and row["team_id"] not in self.settled
-        ]
-        rows = [*self.settled.values(), *(TeamResult(**row) for row in others)]
+        """Manifest and index. Reports of an earlier run that were not asked for this time keep their lines."""
+        before = [TeamResult(**row) for row in [*self.earlier["teams"], *self.earlier.get("company", ())]]
+        kept = [row for row in before if row.slug not in self.settled and (row.kind != TEAM or row.team_id in names)]
+        every = [*self.settled.values(), *kept]
+        rows, company = ([row for row in every if (row.kind == TEAM) is team] for team in (True, False))
         ended = datetime.now(UTC)
         run = {
             "started_at": self.started.isoformat(timespec="seconds"),
@@ -193,7 +206,7 @@ class _Batch:
         }
         failed = any(row.status in (records.FAILED, records.NOT_RUN) for row in self.settled.values())
         try:
-            manifest = records.write_manifest(self.store, run, rows)
+            manifest = records.write_manifest(self.store, run, rows, sorted(company, key=lambda row: row.slug))
             _write_index(manifest, self.store)
         except OSError as fault:
             raise AnalysisError(f"{self.store.name}: the manifest could not be written: {fault.strerror}.") from None

@@ -57,9 +57,14 @@ def _summary(data: Mapping[str, Any]) -> Summary:
 def write(manifest: Mapping[str, Any], store: Store, *, title: str = "", locale: str = "en") -> None:
     """Write the index of a batch in all orders. manifest: manifest.json; store: the output folder it describes."""
     entries = [_entry(team, store, locale) for team in manifest["teams"]]
-    shown = _content(entries, title, (), locale)
+    shown = _content(entries, title, _about_company(manifest.get("company", ())), locale)
     for order, name in ORDERS.items():
         store.write(name, _rendered(entries, shown, order, locale).encode("utf-8"))
+
+
+def _about_company(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(label, href) of each report about the company that is there."""
+    return [(row["name"], f"{row['slug']}/report.html") for row in rows if "report.html" in (row.get("outputs") or {})]
 
 
 def _entry(team: Mapping[str, Any], store: Store, locale: str) -> Entry:

@@ -20,6 +20,8 @@ from analysis.reporting.publish import RECEIPT, Store
 MANIFEST = "manifest.json"
 VERSION = 1
 DONE, UNCHANGED, FAILED, REFUSED, NOT_RUN = "done", "unchanged", "failed", "refused", "not run"
+TEAM, OF_COMPANY = "team", "company"  # what a report is about
+COMPANY = ""  # the blank team_id of what is about the whole company
 STATUSES = (DONE, UNCHANGED, FAILED, REFUSED, NOT_RUN)
 
 
@@ -44,7 +46,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class TeamResult:
-    """One team's line in the manifest.
+    """One report's line in the manifest.
+
+    kind: about a team, or about the company (its team_id is blank then).
 
     stale: the published report is older than this run wanted. made_at: UTC. basis: a digest of the data and the plan
     that the report is known to be up to date with; blank when it is not.
@@ -64,6 +68,7 @@ class TeamResult:
     error: str | None = None
     stale: bool = False
     made_at: str | None = None
+    kind: str = TEAM
 
 
 def read_receipt(store: Store, slug: str) -> Receipt | None:
@@ -85,14 +90,18 @@ def intact(store: Store, slug: str, receipt: Receipt) -> bool:
     )
 
 
-def write_manifest(store: Store, run: Mapping[str, Any], teams: Iterable[TeamResult]) -> dict[str, Any]:
-    """Write manifest.json: what the run was (`run`), its teams in the order of their slugs, and totals."""
+def write_manifest(
+    store: Store, run: Mapping[str, Any], teams: Iterable[TeamResult], company: Iterable[TeamResult] = ()
+) -> dict[str, Any]:
+    """Write manifest.json: what the run was (`run`), its teams in the order of their slugs, totals of the teams, and
+    the reports about the company."""
     rows = sorted(teams, key=lambda team: team.slug)
     counts = Counter(team.status for team in rows)
     totals: dict[str, float] = {status: counts[status] for status in STATUSES}
     totals |= {"teams": len(rows), "stale": sum(team.stale for team in rows)}
     totals |= {"cpu_s": round(sum(team.cpu_s for team in rows), 3)}
     manifest = {"version": VERSION, **run, "totals": totals, "teams": [_rounded(asdict(team)) for team in rows]}
+    manifest["company"] = [_rounded(asdict(row)) for row in company]
     store.write(MANIFEST, _json(manifest))
     return manifest
 
@@ -101,10 +110,11 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
     """The manifest of the last batch here; None when there is none that can be read."""
     try:
         manifest = json.loads(store.read(MANIFEST) or b"")
-        teams = [TeamResult(**row) for row in manifest["teams"]]
+        manifest.setdefault("company", [])
+        teams = [TeamResult(**row) for row in [*manifest["teams"], *manifest["company"]]]
         plain = all(isinstance(text, str) for team in teams for text in (team.team_id, team.name, team.slug))
         return manifest if manifest["version"] == VERSION and plain and isinstance(manifest["totals"], dict) else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -116,7 +126,7 @@ def status_text(store: Store) -> str:
     totals = manifest["totals"]
     counts = ", ".join(f"{totals[status]} {status}" for status in STATUSES if totals.get(status))
     lines = [f"{manifest.get('finished_at') or 'not finished'}: {totals['teams']} teams, {counts or 'none done'}"]
-    for team in manifest["teams"]:
+    for team in [*manifest["teams"], *manifest["company"]]:
         if team["status"] in (FAILED, REFUSED, NOT_RUN):
             kept = "; the earlier report stands, marked stale" if team["stale"] else ""
             lines.append(f"  {team['name']} ({team['slug']}): {team['status']}: {team['error'] or 'not reached'}{kept}")

@@ -17,6 +17,7 @@ from analysis.reporting.manifest import (
     FAILED,
     NOT_RUN,
     REFUSED,
+    TEAM,
     UNCHANGED,
     Receipt,
     TeamResult,
@@ -68,12 +69,16 @@ class Task:
 
 @dataclass(slots=True)
 class TaskMaker:
-    """Makes tasks and settles them. earlier: the manifest of the run before (without teams where there was none)."""
+    """Makes tasks and settles them. earlier: the manifest of the run before (without teams where there was none).
+
+    kind: of what the reports are about, a team or the company.
+    """
 
     plan: Plan
     source: Source
     store: Store
     earlier: Mapping[str, Any]
+    kind: str = TEAM
     broken: str | None = None
     _rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _studied: bool = False
@@ -106,7 +111,7 @@ class TaskMaker:
         if self.plan.resume and known.get("basis") == self.basis and self._up_to_date(task, known["fingerprint"]):
             return task
         try:
-            self._study_once()
+            self.study_once()
             pack = self.source.pack(team_id)
         except AnalysisError as fault:
             task.settled = self._row(task, FAILED, error=self._redact(str(fault)))
@@ -170,6 +175,7 @@ class TaskMaker:
             task.name,
             task.slug,
             status,
+            kind=self.kind,
             attempts=task.attempts,
             fingerprint=receipt.fingerprint if receipt else "",
             outputs=receipt.outputs if receipt else {},
@@ -184,7 +190,8 @@ class TaskMaker:
             total.update(name.encode() + b"\0" + hashlib.sha256(pack[name]).digest())
         return total.hexdigest()
 
-    def _study_once(self) -> None:
+    def study_once(self) -> None:
+        """Make the company's study and write it, at the first asking."""
         if not self._studied:
             for name, content in self.source.study_files(
                 self.store.read if self.plan.resume else lambda _: None

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Protocol
 
 from analysis.errors import AnalysisError, InputError
-from analysis.reporting.slugs import is_slug
+from analysis.reporting.slugs import is_folder
 
 RECEIPT = "receipt.json"
 LOG = "batch.jsonl"
+MADE_FROM_IT = frozenset({"mail.txt", "mail.html"})  # written beside a report afterwards; they go when it goes
 RENAME_EXCHANGE = 2
 
 
@@ -140,21 +141,21 @@ class LocalStore:
             return
         earlier = _published(target)
         if _swap(staging, target):
-            for entry in [entry for entry in staging.iterdir() if entry.name not in earlier]:
+            for entry in [entry for entry in staging.iterdir() if entry.name not in earlier | MADE_FROM_IT]:
                 if not (target / entry.name).exists():
                     entry.replace(target / entry.name)
             return
         (target / RECEIPT).unlink(missing_ok=True)
         for name in [*(name for name in files if name != RECEIPT), *(name for name in files if name == RECEIPT)]:
             (staging / name).replace(target / name)
-        for name in earlier - set(files):
+        for name in (earlier | MADE_FROM_IT) - set(files):
             (target / name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         """A path inside the folder, or a fault: the name is checked whoever made it."""
         *parents, last = name.split("/")
         plain = last not in ("", ".", "..") and "\\" not in last and "\x00" not in last
-        if not plain or len(parents) > 1 or not all(is_slug(parent) for parent in parents):
+        if not plain or len(parents) > 1 or not all(is_folder(parent) for parent in parents):
             raise InputError(f"{name!r} does not name a file inside {self.folder}.")
         return self.folder.joinpath(*parents, last)
 

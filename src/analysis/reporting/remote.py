@@ -8,6 +8,7 @@ if it is not there; a batch that was killed leaves it, and the error says how to
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,14 +18,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from analysis.errors import DataError, InputError
-from analysis.reporting.publish import LOG, RECEIPT, Busy
-from analysis.reporting.slugs import is_slug
+from analysis.reporting.publish import LOG, MADE_FROM_IT, RECEIPT, Busy
+from analysis.reporting.slugs import is_folder
 
 LOG_EVERY_S = 5.0
+NOBODY = "nobody"
 
 
 class UrlStore:
-    """An output folder behind a URL."""
+    """An output folder behind a URL. settle_s: how long after taking the lock a batch looks again whether it has it."""
+
+    settle_s = 0.5
 
     def __init__(self, url: str) -> None:
         self._files, self._folder = _open(url)
@@ -45,16 +49,39 @@ class UrlStore:
     @contextmanager
     def lock(self, wait_s: float = 0.0) -> Iterator[None]:
         """Create the lock object, refuse when it is there. wait_s is not used: nobody tells when it goes."""
-        lock = f"{self._folder}/.lock"
+        lock, mine = f"{self._folder}/.lock", f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
         if self._files.exists(lock):
-            holder = self._files.cat_file(lock).decode(errors="replace")
-            raise Busy(f"{self.name} is locked by {holder}; if that batch is gone, delete {self.name}/.lock.")
-        self._files.pipe_file(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            self._refuse(lock)
+        try:
+            # Of two batches that start at the same moment one gets in, where the store can create an object only if
+            # there is none. Where it cannot, or ignores the wish, the last to write is the holder.
+            self._files.pipe_file(lock, mine.encode(), mode="create")
+        except OSError:
+            if self._holder(lock) == NOBODY:
+                raise
+            self._refuse(lock)
+        except (NotImplementedError, TypeError, ValueError):
+            self._files.pipe_file(lock, mine.encode())
+        time.sleep(self.settle_s)
+        if self._holder(lock) != mine:
+            self._refuse(lock)
         try:
             yield
         finally:
-            with suppress(FileNotFoundError):
-                self._files.rm_file(lock)
+            if self._holder(lock) == mine:
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(lock)
+
+    def _holder(self, lock: str) -> str:
+        try:
+            self._files.invalidate_cache()
+            return bytes(self._files.cat_file(lock)).decode(errors="replace")
+        except FileNotFoundError:
+            return NOBODY
+
+    def _refuse(self, lock: str) -> None:
+        holder = self._holder(lock).rpartition(",")[0]
+        raise Busy(f"{self.name} is locked by {holder}; if that batch is gone, delete {self.name}/.lock.")
 
     def read(self, name: str) -> bytes | None:
         """A published file; None when there is none."""
@@ -74,7 +101,7 @@ class UrlStore:
         earlier = json.loads(self.read(f"{slug}/{RECEIPT}") or b"{}").get("outputs", {})
         for name in sorted(files, key=lambda name: name == RECEIPT):
             self.write(f"{slug}/{name}", files[name])
-        for name in set(earlier) - set(files):
+        for name in (set(earlier) | MADE_FROM_IT) - set(files):
             with suppress(FileNotFoundError):
                 self._files.rm_file(self._path(f"{slug}/{name}"))
 
@@ -88,7 +115,7 @@ class UrlStore:
 
     def _path(self, name: str) -> str:
         *parents, last = name.split("/")
-        if last in ("", ".", "..") or len(parents) > 1 or not all(is_slug(parent) for parent in parents):
+        if last in ("", ".", "..") or len(parents) > 1 or not all(is_folder(parent) for parent in parents):
             raise InputError(f"{name!r} does not name a file inside {self.name}.")
         return f"{self._folder}/{name}"
 

@@ -16,7 +16,8 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))],
 )
-OWN_FILES = frozenset(["alignment", "assets", "company", "findings", "index", "leadership", "manifest", "study"])
+OF_COMPANY = frozenset(["alignment", "leadership"])  # folders of the reports about the company
+OWN_FILES = OF_COMPANY | {"assets", "company", "findings", "index", "manifest", "study"}
 
 
 def slugify(name: str) -> str:
@@ -56,6 +57,11 @@ def assign_slugs(names: Mapping[str, str], kept: Mapping[str, str] | None = None
 def is_slug(text: str) -> bool:
     """Whether a text read from a file may be used as a folder name."""
     return bool(SLUG.fullmatch(text)) and len(text) <= MAX_LENGTH + 16 and text not in DEVICES | OWN_FILES
+
+
+def is_folder(text: str) -> bool:
+    """Whether a report may lie in a folder of this name: a team's slug, or one of the company's own."""
+    return is_slug(text) or text in OF_COMPANY
 
 
 def _free(plain: str, team: str, taken: set[str]) -> str:

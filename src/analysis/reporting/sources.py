@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,11 +22,15 @@ from analysis.reporting.template import code_digest
 if TYPE_CHECKING:
     import pandas as pd
 
+COMPANY_SCOPE = "company"  # the key of the company in a study's details, beside those of the teams
+
 
 class Source(Protocol):
     """What a batch needs of its data."""
 
-    key: str
+    @property
+    def key(self) -> str:
+        """A digest of everything its packs are made from."""
 
     def teams(self) -> Mapping[str, str]:
         """team_id -> name, of every team that can be reported on."""
@@ -69,11 +73,20 @@ class DataFolder:
     def _names(self) -> dict[str, str]:
         panel, crm = self._panel(), self._crm()
         ids = [str(team) for team in panel.teams]
+        self._refuse_company_as_team(ids)
         if crm is None or not crm.has("teams"):
             return {team: team for team in ids}
         table = crm.frame("teams")
         names = dict(zip(table["team_id"], table["name"], strict=True))
         return {team: str(names.get(team) or team) for team in ids}
+
+    def _refuse_company_as_team(self, teams: Iterable[str]) -> None:
+        """Raises InputError for a team called like the scope of the company's own findings: it would be read as them."""
+        if COMPANY_SCOPE in teams:
+            raise InputError(
+                f"{self.folder}: a team has the id {COMPANY_SCOPE!r}, which stands for the whole company in every study; "
+                "give it another id in reps, memberships and teams."
+            )
 
     def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
         """The study; read back where the folder holds the one of exactly this source."""
@@ -107,6 +120,13 @@ class DataFolder:
             capabilities=None if self._crm() is None else self._crm().capabilities,
         )
         return pack_files(pack, {} if self._crm() is None else self._cutter().tables(team_id))
+
+    def company_pack(self) -> Mapping[str, bytes]:
+        """The pack of the whole company, for the reports about it and no others."""
+        from analysis.reporting.company import company_pack
+
+        study = self._loaded["study"]
+        return company_pack(self._panel(), study.findings, study.details, self._crm(), as_of=self.as_of())
 
     def as_of(self) -> str:
         """The day asked for, else the last period of the panel."""
