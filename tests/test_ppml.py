@@ -8,6 +8,7 @@ from hypothesis import settings as budget
 from ragged_panels import dummies, net_of_effects, ragged, rank_left, settings
 
 from analysis.errors import DataError, ParameterError, Refused
+from analysis.models.absorb import absorber, layout
 from analysis.models.columns import lag_columns
 from analysis.models.design import cells_from_codes, lag_basis, lag_terms
 from analysis.models.inference import classical
@@ -156,3 +157,10 @@ def test_no_regressor_without_a_second_effect_is_needed():
     sample = ragged(seed=11)
     cells = cells_from_codes(sample.frame["unit"], sample.frame["time"])
     check_first_order(fit_ppml(sample.count, sample.x, cells), sample.count, sample.x)
+
+
+def test_effects_that_drown_in_a_few_rows_are_refused_in_words():
+    cells = cells_from_codes(np.repeat(np.arange(4), 6), np.tile(np.arange(6), 4), np.tile(np.arange(6), 4))
+    weight = np.where(cells.unit == 3, 0.0, 1.0)  # what a mean of 1e-300 beside one of 1e5 comes down to
+    with pytest.raises(Refused, match="cannot be told apart numerically"):
+        absorber(layout(cells), weight)

@@ -135,6 +135,9 @@ def draws(work: Callable[[Any], Any], jobs: dict[str, Any], processes: int, keep
         running = {pool.submit(work, job): name for name, job in jobs.items() if name not in done}
         for future in as_completed(running):
             name = running[future]
+            if fault := future.exception():
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise RuntimeError(f"draw {name!r} failed") from fault
             done[name] = future.result()
             out.write(json.dumps({"code": code, "draw": name, "rows": done[name]}, default=float) + "\n")
             out.flush()

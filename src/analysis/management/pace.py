@@ -12,9 +12,9 @@ import pandas as pd
 
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
+from analysis.management.closings import rest_of_period, usual_by_now
 from analysis.management.deal_model import DealModel, deal_model
-from analysis.management.intervals import Floats, mean_by
-from analysis.management.managers import attainment
+from analysis.management.intervals import Floats
 from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
 from analysis.management.records import won_credit
@@ -60,30 +60,6 @@ def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame |
     return out
 
 
-def usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
-    """Share of a quota period's bookings made after this share of its days, company-wide, over complete periods.
-
-    Returns value, low, high (95 %, periods as units). Without two complete periods: elapsed itself, no interval.
-    """
-    done = attainment(book)
-    if isinstance(done, NotRecorded):
-        return elapsed, float("nan"), float("nan")
-    won = won_credit(book)
-    day, money = won["closed_on"].to_numpy(dtype="datetime64[D]"), won["credit"].to_numpy(dtype=float)
-    shares = []
-    for start, end in done[["period_start", "period_end"]].drop_duplicates().itertuples(index=False):
-        first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
-        cut = first + np.timedelta64(round(elapsed * (end - start).days), "D")
-        total = money[(day >= first) & (day < last)].sum()
-        if total > 0:
-            shares.append(money[(day >= first) & (day < cut)].sum() / total)
-    if len(shares) < 2:
-        return elapsed, float("nan"), float("nan")
-    frame = pd.DataFrame({"all": 0, "share": shares})
-    found = mean_by(frame, ["all"], "share").iloc[0]
-    return float(found["value"]), float(max(found["conf_low"], 0.0)), float(min(found["conf_high"], 1.0))
-
-
 def _ramp_over(rows: pd.DataFrame, reps: pd.DataFrame, found: Ramp | NotRecorded) -> Floats:
     """Mean share of full productivity over the quota period, by tenure (1 where the hire date is unknown)."""
     if "hired_on" not in reps or isinstance(found, NotRecorded):
@@ -118,7 +94,8 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
             model = deal_model(cases, sizes, horizon_weeks=max(left[mine].max(), 1.0), draws=draws, seed=seed)
         except Refused:
             continue
-        factors = _rep_factors(cases, model, rep[mine], seed)
+        season = rest_of_period(book, float(rows["elapsed"].iloc[mine[0]]), draws, seed)
+        factors = _rep_factors(cases, model, rep[mine], seed) * season[:, None]
         days, end, amount = (cases[column].to_numpy() for column in ("days", "end", "amount"))
         of_rep, fresh = cases["rep"].to_numpy(), (cases["start"] > recent).to_numpy()
         for place, row in enumerate(mine):

@@ -16,13 +16,17 @@ from analysis.management.intervals import Floats
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is still to be booked, by when. open_*: age in weeks and typed amount (NaN = unknown) of running cases."""
+    """What is still to be booked, by when. open_*: age in weeks and typed amount (NaN = unknown) of running cases.
+
+    elapsed: share of the period's days that are over, today included; NaN where the period is not known.
+    """
 
     quota: float
     booked: float
     weeks_left: float
     open_ages: Floats
     open_amounts: Floats
+    elapsed: float = float("nan")
 
     @property
     def missing(self) -> float:
@@ -93,18 +97,22 @@ class Effect:
 
 @dataclass(frozen=True)
 class Outlook:
-    """A team's goal at its present pace of new cases (a week): what every activity's curve starts from."""
+    """A team's goal at its present pace of new cases (a week): what every activity's curve starts from.
+
+    factor: (draws,) what all chances are multiplied with; see `chance_curve`.
+    """
 
     model: DealModel
     goal: Goal
     pace: float
+    factor: Floats
     seed: int = 0
 
     @cached_property
     def start(self) -> tuple[Floats, dict[str, Any]]:
         """What open cases and those of the present pace bring, per draw; and the generator's state after that."""
         model, goal, rng = self.model, self.goal, np.random.default_rng(self.seed)
-        spell = draw_spells(model, rng)
+        spell = draw_spells(model, rng) * self.factor
         total = _base(model, goal, spell, rng)
         total = total + _gains(model, round(self.pace * goal.weeks_left), goal.weeks_left, spell, rng).sum(axis=1)
         return total, dict(rng.bit_generator.state)

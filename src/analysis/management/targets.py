@@ -7,7 +7,7 @@ that they predict or likely predict revenue (grade A or B).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from scipy import stats
 
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
+from analysis.management.closings import rest_of_period
 from analysis.management.deal_model import DealModel, deal_model
 from analysis.management.deals import timed_asks, timed_deals
 from analysis.management.intervals import Floats
@@ -90,7 +91,9 @@ def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end:
     booked = won["credit"].to_numpy()[in_time & _of(mine, places(won["rep_id"], people.reps))]
     running = cases.loc[_of(mine, cases["rep"].to_numpy()) & (cases["end"] == OPEN).to_numpy()]
     weeks = max((end - book.as_of).days - 1, 0) / 7
-    return Goal(quota, float(booked.sum()), weeks, running["days"].to_numpy() / 7, running["amount"].to_numpy())
+    elapsed = ((book.as_of - start).days + 1) / max((end - start).days, 1)
+    ages, amounts = running["days"].to_numpy() / 7, running["amount"].to_numpy()
+    return Goal(quota, float(booked.sum()), weeks, ages, amounts, elapsed)
 
 
 def _of(mine: NDArray[np.bool_], rep: Places) -> NDArray[np.bool_]:
@@ -113,15 +116,16 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
     cases, sizes = team_cases(book, team_id)
     model = deal_model(cases, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
     starts = weekly(cases["start"], book.as_of)
-    curve = chance_curve(model, goal, _tries(starts, model, goal), seed=seed)
+    season = rest_of_period(book, goal.elapsed, draws, seed)
+    curve = chance_curve(model, goal, _tries(starts, model, goal), factor=season, seed=seed)
     rows = [_lever_row("opportunities", curve, model, goal, starts)]
     curves = {"opportunities": curve}
-    asks = _ask_curve(book, team_id, goal, draws, seed)
+    asks = _ask_curve(book, team_id, goal, season, seed)
     if asks is not None:
         curves["asks"] = asks[0]
         rows.append(_lever_row("asks", *asks))
     as_is = curve.at(pace(starts) * goal.weeks_left)
-    kinds = _activity_rows(book, team_id, Outlook(model, goal, pace(starts), seed))
+    kinds = _activity_rows(book, team_id, Outlook(model, goal, pace(starts), season, seed))
     rows += [row for row, _ in kinds]
     curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
     levers = pd.DataFrame(rows)
@@ -139,7 +143,7 @@ def _of_team(book: Book, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
 
 
 def _ask_curve(
-    book: Book, team_id: str, goal: Goal, draws: int, seed: int
+    book: Book, team_id: str, goal: Goal, season: Floats, seed: int
 ) -> tuple[ChanceCurve, DealModel, Goal, Floats] | None:
     """The curve over new asks; None where asks are not recorded or too few were won."""
     cases = timed_asks(book)
@@ -148,14 +152,15 @@ def _ask_curve(
     frame = _of_team(book, cases, team_id)
     running = frame.loc[frame["end"] == OPEN]
     ages, amounts = running["days"].to_numpy(dtype=float) / 7, running["amount"].to_numpy(dtype=float)
-    ask_goal = Goal(goal.quota, goal.booked, goal.weeks_left, ages, amounts)
+    ask_goal = replace(goal, open_ages=ages, open_amounts=amounts)
     sizes = frame.loc[frame["end"] == EVENT, "amount"].to_numpy(dtype=float)
     try:
-        model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
+        model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=len(season), seed=seed)
     except Refused:
         return None
     starts = weekly(frame["start"], book.as_of)
-    return chance_curve(model, ask_goal, _tries(starts, model, ask_goal), seed=seed), model, ask_goal, starts
+    curve = chance_curve(model, ask_goal, _tries(starts, model, ask_goal), factor=season, seed=seed)
+    return curve, model, ask_goal, starts
 
 
 def weekly(starts: pd.Series, as_of: pd.Timestamp) -> Floats:

@@ -17,10 +17,15 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
+from analysis.errors import Refused
 from analysis.models.design import Cells, Codes, Floats
 
 Table: TypeAlias = Floats | sparse.csr_array
 
+UNTOLD = (
+    "the effects of reps and weeks cannot be told apart numerically: a few rows outweigh all others; look for extreme values "
+    "of the outcome or of an activity"
+)
 LARGEST_DENSE_SYSTEM = 1_200
 LARGEST_DENSE_TABLE = 500_000
 
@@ -147,9 +152,15 @@ def _schur(link: Table, gone: Floats, kept: Floats, pinned: Codes) -> Floats | s
 
 def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
     if isinstance(system, np.ndarray):
-        factor = linalg.cho_factor(system, lower=True, check_finite=False)
+        try:
+            factor = linalg.cho_factor(system, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise Refused(UNTOLD) from None
         return lambda sums: np.asarray(linalg.cho_solve(factor, sums, check_finite=False))
-    lu = sparse.linalg.splu(system)
+    try:
+        lu = sparse.linalg.splu(system)
+    except RuntimeError:  # what SuperLU says of an exactly singular system
+        raise Refused(UNTOLD) from None
     return lambda sums: np.asarray(lu.solve(np.ascontiguousarray(sums)))
 
 

@@ -20,6 +20,7 @@ from analysis.errors import ParameterError
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+MOST_LIFT = 3.0  # log points: nobody wins more than twenty times the usual, whatever a freak week of activity held
 ACTIVITY_MEMORY = 0.6
 REP_LEVEL_SD = 0.3
 TEAM_LEVEL_SD = 0.15
@@ -191,7 +192,8 @@ def _weeks(
         felt[week] = response(world.activities, counts[week])
         reach = min(week, weights.shape[0])
         carried = np.einsum("lrk,lk->rk", felt[week - reach : week][::-1], weights[:reach])
-        rate[week] = base[week] * np.exp(((carried - centre) * log_effect).sum(axis=1))
+        lift = np.minimum(((carried - centre) * log_effect).sum(axis=1), MOST_LIFT)
+        rate[week] = base[week] * np.exp(lift)
         wins[week] = rng.poisson(rate[week])
     return counts, rate, wins
 
