@@ -83,26 +83,17 @@ def one_draw(seed: int) -> list[Outcome]:
 def _funnel(book: Book, truth: dict[str, Any], world: str) -> list[Outcome]:
     steps = funnel(book, weeks=104).steps
     steps = steps[steps["step"] == "opportunity_to_won"].set_index(["scope", "team_id"])
+    days = truth["funnel"]["days_to_won"]
     rows: list[Outcome] = []
     for team, known in truth["funnel"]["created_to_won"]["teams"].items():
         found = steps.loc[("team", team)]
-        rows.append(
-            (
-                "funnel",
-                world,
-                "team interval covers",
-                float(found["conf_low"] <= known["probability"] <= found["conf_high"]),
-            )
-        )
-        rows.append(("funnel", world, "bias, points", 100 * (found["conversion"] - known["probability"])))
-        rows.append(
-            (
-                "funnel",
-                world,
-                "bias of open as lost, points",
-                100 * (found["naive_open_as_lost"] - known["probability"]),
-            )
-        )
+        # A conversion is "within so many days": the truth is what is won by then.
+        in_time = stats.norm.cdf(np.log((found["horizon_days"] + 0.5) / days["median"]) / days["log_sd"])
+        true = known["probability"] * in_time
+        inside = float(found["conf_low"] <= true <= found["conf_high"])
+        rows.append(("funnel", world, "team interval covers", inside))
+        rows.append(("funnel", world, "bias, points", 100 * (found["conversion"] - true)))
+        rows.append(("funnel", world, "bias of open as lost, points", 100 * (found["naive_open_as_lost"] - true)))
     return rows
 
 
