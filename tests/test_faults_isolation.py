@@ -57,7 +57,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("company")
     simulate(folder / "data", "demo", seed=5, teams=3, reps_per_team=6, weeks=60)
-    result = run_batch(folder / "data", folder / "out", jobs=2, progress=False)
+    result = run_batch(folder / "data", folder / "out", jobs=2, progress=False, company=False)
     assert result.exit_code == 0, result.manifest
     return folder / "data", folder / "out"
 
@@ -129,7 +129,7 @@ def test_the_same_company_gives_the_same_bytes(company: Any, tmp_path: Path) -> 
     data, out = company
     code = (
         "import sys; from analysis.reporting.batch import run_batch\n"
-        "sys.exit(run_batch(sys.argv[1], sys.argv[2], jobs=1, progress=False).exit_code)"
+        "sys.exit(run_batch(sys.argv[1], sys.argv[2], jobs=1, progress=False, company=False).exit_code)"
     )
     process = start(code, data, tmp_path / "out", PYTHONHASHSEED="77", TZ="Pacific/Chatham", LC_ALL="C")
     _, errors = process.communicate(timeout=250)
