@@ -1,10 +1,12 @@
 """Rep x week panel from events: ours beside polars, pandas and DuckDB, on the same files, in one run.
 
     .venv/bin/python -m benchmarks.panel --rows 10000000 --runs 3
+    .venv/bin/python -m benchmarks.panel --rows 50000000 --runs 1 --limit-gb 12 --engines ours,polars-streaming,polars,pandas
 
 Makes the data itself (time-ordered parquet partitions, one a quarter), runs every engine in a process of its own,
 takes turns, and prints medians of seconds, CPU seconds and peak memory, with ratios to ours. Every engine must
-give the same panel: counts by kind, meaningful attempts, talk minutes, distinct accounts, wins, revenue.
+give the same panel: counts by kind, meaningful attempts, talk minutes, distinct accounts, wins, revenue. An engine that
+needs more than --limit-gb of address space is reported as failed.
 """
 
 import argparse
@@ -207,28 +209,40 @@ def measure(engine: str, folder: Path) -> dict[str, object]:
     return {"seconds": wall, "cpu": cpu, "mb": peak, "rows": len(table), "digest": digest}
 
 
-def in_own_process(engine: str, folder: Path) -> dict[str, float]:
-    """Measure one engine in a fresh interpreter with one BLAS thread."""
+def in_own_process(engine: str, folder: Path, limit_gb: float | None) -> dict[str, float] | str:
+    """Measure one engine in a fresh interpreter with one BLAS thread; the last line it said where it failed."""
     command = [sys.executable, "-m", "benchmarks.panel", "--engine", engine, "--folder", str(folder)]
+    if limit_gb is not None:
+        command += ["--limit-gb", str(limit_gb)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if run.returncode:
-        raise RuntimeError(f"{engine} failed:\n{run.stderr[-2000:]}")
+        return (run.stderr.strip().splitlines() or [f"killed by signal {-run.returncode}"])[-1][:120]
     return json.loads(run.stdout)
 
 
-def compare(folder: Path, engines: list[str], runs: int) -> None:
+def compare(folder: Path, engines: list[str], runs: int, limit_gb: float | None) -> None:
     """Every engine `runs` times, in turn; medians, ratios to ours; every panel must be the same."""
     found: dict[str, list[dict]] = {engine: [] for engine in engines}
+    failed: dict[str, str] = {}
     for _ in range(runs):
         for engine in engines:
-            found[engine].append(in_own_process(engine, folder))
+            result = in_own_process(engine, folder, limit_gb)
+            if isinstance(result, str):
+                failed[engine] = result
+            else:
+                found[engine].append(result)
     digests = {run["digest"] for results in found.values() for run in results}
     if len(digests) != 1:
-        raise RuntimeError(f"the panels differ: { {e: r[0]['digest'][:12] for e, r in found.items()} }")
+        raise RuntimeError(
+            f"the panels differ: { {e: r[0]['digest'][:12] for e, r in found.items() if r} }, failed: {failed}"
+        )
     base = statistics.median(run["cpu"] for run in found["ours"])
     print(f"{'engine':24}{'s':>8}{'CPU s':>8}{'MB':>8}{'CPU / ours':>12}")
     for engine, results in found.items():
+        if engine in failed:
+            print(f"{engine:24}  failed: {failed[engine]}")
+            continue
         wall, cpu, mb = (statistics.median(run[key] for run in results) for key in ("seconds", "cpu", "mb"))
         print(f"{engine:24}{wall:8.2f}{cpu:8.2f}{mb:8.0f}{cpu / base:12.2f}")
     print(f"{found['ours'][0]['rows']:,} rows, the same in every engine")
@@ -241,19 +255,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--engines", default=",".join(ENGINES), help="which, separated by commas")
     parser.add_argument("--engine", choices=ENGINES)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="use the data in this folder, made by an earlier run")
+    parser.add_argument("--limit-gb", type=float, help="address space of each engine")
     chosen = parser.parse_args()
+    if chosen.limit_gb is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (int(chosen.limit_gb * 2**30),) * 2)
     if chosen.engine:
         print(json.dumps(measure(chosen.engine, chosen.folder)))
         return
-    folder = Path(tempfile.mkdtemp(prefix="panel-benchmark-"))
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="panel-benchmark-"))
     try:
-        generate(folder, chosen.rows)
+        if chosen.folder is None:
+            generate(folder, chosen.rows)
         size = sum(path.stat().st_size for path in folder.rglob("*.parquet")) / 1e6
         print(f"{chosen.rows:,} activities, {chosen.rows // 25:,} opportunities, {size:,.0f} MB of parquet", flush=True)
-        compare(folder, chosen.engines.split(","), chosen.runs)
+        compare(folder, chosen.engines.split(","), chosen.runs, chosen.limit_gb)
     finally:
-        shutil.rmtree(folder)
+        if chosen.folder is None:
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
