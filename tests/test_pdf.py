@@ -105,7 +105,8 @@ def test_other_alphabets_are_shown(name):
     assert all(word in said for word in name.split())  # words of right-to-left names may be read in visual order
 
 
-def test_letters_without_a_sign_are_boxes_and_named():
+def test_letters_without_a_sign_are_boxes_and_named(monkeypatch):
+    monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ())
     said = text_of(samples.notebook("北部 team", ("R-1",)))
     assert "□□team" in said
     assert "U+5317" in said and "U+90E8" in said
@@ -122,6 +123,20 @@ def test_a_font_of_ones_own_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv(pdf.FONTS_VARIABLE, str(tmp_path))
     assert "STIXGeneral" in pdf._engine(pdf._font_folders())[1]
     assert not lacking or ord(letter) in pdf._letters(pdf._font_folders())
+
+
+def test_chinese_names_are_set_where_a_font_package_is_installed():
+    if not pdf._installed():
+        pytest.skip("no font for Chinese: pip install noto-cjk-sans-jp-regular to test it")
+    name = "北部销售团队 日本 한국"
+    text = text_of(samples.notebook(name, (name,)))
+    assert flat(name) in text and "□" not in text
+
+
+def test_without_one_nothing_outside_is_looked_at(monkeypatch):
+    monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ("no_such_font_package",))
+    monkeypatch.delenv(pdf.FONTS_VARIABLE, raising=False)
+    assert len(pdf._font_folders()) == 1 and "matplotlib" in pdf._font_folders()[0]
 
 
 def test_the_files_date_is_the_reports_own():

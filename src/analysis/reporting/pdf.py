@@ -2,8 +2,8 @@
 
 The notebook's blocks travel as JSON through `sys_inputs`, so no name in them can be read as markup. The only font is
 the one that comes with matplotlib, whatever machine this runs on, and the time stamp is the report's own date: equal
-input gives equal bytes. Characters the font lacks (Chinese names, say) are shown as a box and listed at the end;
-folders named in WORKBENCH_FONTS are searched first.
+input gives equal bytes. Characters the font lacks (Chinese names, say) are shown as a box and listed at the end, unless a
+font that has them is found in a folder named in WORKBENCH_FONTS or in an installed package of OPTIONAL_FONTS.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from analysis.reporting.html import template_text
 
 FONT = "DejaVu Sans"
 FONTS_VARIABLE = "WORKBENCH_FONTS"
+OPTIONAL_FONTS = ("noto_cjk_sans_jp_regular",)  # Chinese, Japanese and Korean; SIL Open Font License
 FIRST_DAY = dt.date(2020, 1, 1)
 BOX = "□"
 _LONG_CELL = 24
@@ -59,7 +61,13 @@ def _font_folders() -> tuple[str, ...]:
     import matplotlib
 
     own = [folder for folder in os.environ.get(FONTS_VARIABLE, "").split(os.pathsep) if folder]
-    return (*own, str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+    return (*own, *_installed(), str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+
+
+def _installed() -> tuple[str, ...]:
+    """Folders of the font packages that are installed; they are looked for, never imported."""
+    found = (find_spec(name) for name in OPTIONAL_FONTS)
+    return tuple(place for spec in found if spec is not None for place in spec.submodule_search_locations or ())
 
 
 @cache
