@@ -105,6 +105,14 @@ def test_other_alphabets_are_shown(name):
     assert all(word in said for word in name.split())  # words of right-to-left names may be read in visual order
 
 
+def test_a_name_without_spaces_stays_inside_its_column():
+    name = "W" * 60
+    lines = "\n".join(page.extract_text() for page in reader(samples.notebook("North", (name,))).pages).split("\n")
+    longest = max(len(found) for line in lines for found in re.findall(r"W+", line))
+    assert 5 < longest < 50
+    assert sum(len(found) for line in lines for found in re.findall(r"WW+", line)) >= 60
+
+
 def test_letters_without_a_sign_are_boxes_and_named(monkeypatch):
     monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ())
     said = text_of(samples.notebook("北部 team", ("R-1",)))
