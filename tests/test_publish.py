@@ -53,6 +53,27 @@ def test_the_summary_mail_of_an_earlier_report_goes_with_it(store: LocalStore) -
     assert store.read("north/notes.txt") == b"about report one"
 
 
+def test_files_put_one_by_one_have_no_receipt_until_all_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_swap", lambda one, other: False)
+    store = LocalStore(tmp_path / "out")
+    store.prepare()
+    store.publish("north", report("old"))
+    real, put = Path.replace, []
+
+    def cut(self: Path, target: Path) -> Path:
+        if len(put) == 1:
+            raise OSError(errno.EIO, "the machine went down")
+        put.append(target.name)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", cut)
+    with pytest.raises(OSError, match="went down"):
+        store.publish("north", report("new"))
+    assert put == ["report.html"] and store.read(f"north/{RECEIPT}") is None  # a mixture, and it says so
+
+
 def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
     """While a report is replaced over and over, whoever opens the folder finds one version, all of it."""
     store = LocalStore(tmp_path / "out")
