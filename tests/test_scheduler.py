@@ -294,6 +294,16 @@ class Hurried:
         self.files.pipe_file(path, value, mode=mode if self.creates else "overwrite")
 
 
+def test_a_batch_that_overlooked_the_lock_does_not_take_it_from_its_holder(url: str) -> None:
+    late = UrlStore(url)
+    late._files = Hurried(late._files, creates=True)
+    with UrlStore(url).lock():
+        with pytest.raises(Busy), late.lock():
+            pass
+        with pytest.raises(Busy), UrlStore(url).lock():  # and it has not let go of what was never its own
+            pass
+
+
 @pytest.mark.parametrize("creates", [True, False])
 def test_of_two_batches_that_start_together_one_gets_in(url: str, creates: bool) -> None:
     entered, refused, both = [], [], threading.Barrier(2)
@@ -301,7 +311,6 @@ def test_of_two_batches_that_start_together_one_gets_in(url: str, creates: bool)
     def start(number: int) -> None:
         store = UrlStore(url)
         store._files = Hurried(store._files, creates=creates)
-        store.settle_s = 0.0 if creates else store.settle_s  # a store that creates needs no second look
         both.wait()
         try:
             with store.lock():
