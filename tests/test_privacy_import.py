@@ -96,6 +96,19 @@ def test_no_canary_reaches_any_output(tmp_path):
     )
 
 
+def test_a_deal_whose_id_is_an_address_is_not_named_in_the_report(tmp_path):
+    """D36 names the deal whose splits do not sum to one; an id that is no opaque id is keyed there too."""
+    run = Importer(tmp_path)
+    loose = CANARIES["email"]
+    split = {"OpportunityId": loose, "SplitPercentage": "60"}
+    splits = [{"Id": f"s{n}", "SplitOwnerId": U[n]} | split for n in range(2)]
+    deals = [deal(n) for n in range(3)] + [deal(3, Id=loose)]
+    report = run(salesforce(tmp_path / "src", Opportunity=deals, OpportunitySplit=splits))
+    said = next(d["text"] for d in report.defects if (d["code"], d["action"]) == ("D36", "warned"))
+    assert re.fullmatch(r"deal k_[a-z2-7]{16}: revenue splits sum to 1\.20", said)
+    assert not {(name, match.group()) for name, content in everything(run.out) for match in MARKS.finditer(content)}
+
+
 def test_a_leak_would_be_seen(tmp_path):
     run = Importer(tmp_path)
     run(export(tmp_path / "src"), extra=CONTACTS + "[privacy]\nrep_names = true\n")

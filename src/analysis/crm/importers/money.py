@@ -18,6 +18,7 @@ from analysis.crm.importers.job import Job, raw_table
 from analysis.crm.importers.mappings import Object
 from analysis.crm.importers.moments import stamps
 from analysis.crm.importers.naming import field_key
+from analysis.crm.importers.privacy import safe_id
 from analysis.crm.importers.rules import quote
 from analysis.crm.importers.strict import nearest
 from analysis.errors import ConfigError
@@ -182,7 +183,9 @@ def build_credits(job: Job) -> None:
     for deal_key, total in job.rows(
         f"SELECT deal_key, max(total) FROM w_credits WHERE _d = 0 AND _q & {bit('D36')} <> 0 GROUP BY 1 ORDER BY 1 LIMIT 5"
     ):
-        job.ledger.warn("D36", "credits", 1, f"deal {deal_key}: revenue splits sum to {total or 0:.2f}")
+        job.ledger.warn(
+            "D36", "credits", 1, f"deal {safe_id(job.key, deal_key)}: revenue splits sum to {total or 0:.2f}"
+        )
 
 
 def build_quotas(job: Job) -> None:

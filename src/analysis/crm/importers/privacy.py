@@ -89,6 +89,13 @@ def pseudonym(key: bytes, value: str, prefix: str = "r") -> str:
     return f"{prefix}_{base64.b32encode(digest[:10]).decode().lower()}"
 
 
+def safe_id(key: bytes, value: str) -> str:
+    """An id as it may be shown: itself when opaque, else its keyed stand-in, as in the tables."""
+    opaque = re.fullmatch(OPAQUE, value) and re.search("[0-9]", value)
+    is_number_to_call = re.fullmatch(r"[0-9]+([ ()./-]+[0-9]+)+", value)
+    return value if opaque and not is_number_to_call else pseudonym(key, value, "k")
+
+
 def key_fingerprint(key: bytes) -> str:
     """Tells two keys apart in reports without telling anything of either."""
     return hashlib.sha256(b"workbench pseudonym key\x00" + key).hexdigest()[:12]
