@@ -71,7 +71,7 @@ def coverage(crm: Crm) -> pd.DataFrame:
     leaves = table["rep_id"].map(dates["left_on"]).astype("datetime64[us]")
     start = begins.fillna(table["first_week"]).clip(lower=weeks["first_week"].min())
     stop = leaves.fillna(end).clip(upper=end)
-    monday = start - pd.to_timedelta(start.dt.weekday, unit="D")
+    monday = start - pd.to_timedelta(start.dt.day_of_week, unit="D")
     spell = ((stop - monday).dt.days // 7 + 1).clip(lower=0).fillna(0)
     table["weeks"] = spell.astype("int64").clip(lower=table["weeks_recorded"].fillna(0).astype("int64"))
     filled = table.fillna({"weeks_recorded": 0, "activities": 0}).astype(

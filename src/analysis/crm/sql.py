@@ -28,8 +28,15 @@ def connection(
     if spill is not None:
         config["temp_directory"] = str(spill)
     with duckdb.connect(":memory:", config=config) as database:
-        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")  # which would write to stdout
+        database.execute("SET TimeZone = 'UTC'")
+        no_progress_bar(database)
         yield database
+
+
+def no_progress_bar(database: "duckdb.DuckDBPyConnection") -> None:
+    """Keep DuckDB from drawing on stdout. In a Jupyter kernel it is off, and setting it, even to off, raises without ipywidgets."""
+    if one(database, "SELECT current_setting('enable_progress_bar')")[0]:
+        database.execute("SET enable_progress_bar = false")
 
 
 def one(database: "duckdb.DuckDBPyConnection", query: str) -> tuple:

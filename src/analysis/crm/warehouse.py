@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from analysis.crm.contract import TABLES
+from analysis.crm.sql import no_progress_bar
 from analysis.crm.staging import contract_frame
 from analysis.errors import AnalysisError, DataError
 
@@ -114,7 +115,8 @@ def open_warehouse(url: str) -> Warehouse:
             return ibis.connect(url, options=_POSTGRES_OPTIONS)
         backend = ibis.connect(url, **({"read_only": True} if parts.scheme == "duckdb" else {}))
         if backend.name == "duckdb":
-            backend.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            backend.raw_sql("SET TimeZone = 'UTC'")
+            no_progress_bar(backend.con)
         return backend
 
     return Warehouse(opener, named)

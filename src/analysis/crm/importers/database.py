@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from analysis.crm.sql import no_progress_bar
 from analysis.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def connect_duckdb(path: Path) -> Connect:
         import duckdb
 
         con = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
-        con.execute("SET enable_progress_bar = false")
+        no_progress_bar(con)
         return con
 
     return connect

@@ -21,6 +21,7 @@ from analysis.crm.importers.rules import name as quoted
 from analysis.crm.importers.rules import quote
 from analysis.crm.importers.sources import SourceTable
 from analysis.crm.importers.strict import nearest
+from analysis.crm.sql import no_progress_bar
 from analysis.errors import AnalysisError, ConfigError, DataError
 
 NULLS = "('', 'null', 'none', '\\n', 'nan', 'nat')"
@@ -329,9 +330,7 @@ def open_engine(folder: Path, memory: str = "800MB", small: bool = False) -> Any
     con.execute(
         f"SET memory_limit = {quote(memory)}; SET temp_directory = {quote(str(folder / 'spill'))}; SET threads = 2"
     )
-    con.execute(
-        "SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET autoinstall_known_extensions = false; "
-        "SET enable_progress_bar = false"
-    )
+    con.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = true; SET autoinstall_known_extensions = false")
+    no_progress_bar(con)
     con.execute(MACROS)
     return con
