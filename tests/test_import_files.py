@@ -314,3 +314,11 @@ def test_hostile_cells_lose_no_row(tmp_path, data):
     else:
         t = report.totals
         assert t["read"] == 19 == t["kept"] + t["fixed"] + t["quarantined"] + t["dropped"]
+
+
+@pytest.mark.parametrize("length", ["1e999", "-1e999", "1e300"])
+def test_a_length_beyond_all_numbers_puts_its_row_aside(tmp_path, length):
+    tasks = [task(0) | {"CallDurationInSeconds": length}, *(task(n) for n in range(1, 12))]
+    report = Importer(tmp_path)(salesforce(tmp_path / "src", Task=tasks, Opportunity=[deal(n) for n in range(3)]))
+    t = report.totals
+    assert t["quarantined"] == 1 and t["read"] == t["kept"] + t["fixed"] + t["quarantined"] + t["dropped"]

@@ -132,8 +132,9 @@ def test_a_picture_has_a_finding_a_source_and_the_same_bytes(book, name):
     assert isinstance(first, Picture) and first.finding and len(first.finding) <= 75
     assert first.source.startswith("Source: all teams")
     assert first.png() == second.png()
-    shown = first._repr_mimebundle_()
+    shown, about = first._repr_mimebundle_()
     assert shown["image/png"].startswith(b"\x89PNG") and first.finding in shown["text/plain"]
+    assert first.finding in about["image/png"]["alt"]
 
 
 @pytest.mark.parametrize("name", PICTURES)

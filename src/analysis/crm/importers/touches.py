@@ -142,7 +142,7 @@ def finish(job: Job, as_of: str) -> None:
         ("D28", "rep_id IS NULL"),
         ("D31", "coalesce(held, false)"),
         ("D10", f"NOT {is_planned_length} AND NOT meeting AND seconds > {limit}"),
-        ("bad_value", "seconds < 0"),
+        ("bad_value", "seconds < 0 OR NOT isfinite(seconds)"),
         ("unclassified", "rule_no IS NULL"),
     )
     dropped = "_d | " + mask(
@@ -158,7 +158,7 @@ def finish(job: Job, as_of: str) -> None:
         "w_activities",
         f"SELECT _src, _row, ({fixed})::BIGINT AS _f, ({quarantined})::BIGINT AS _q, ({dropped})::BIGINT AS _d, "
         f"concat(prefix, id) AS activity_id, rep_id, kind, occurred_on, moment AS occurred_at, "
-        f"CASE WHEN {is_planned_length} OR seconds < 0 THEN NULL ELSE CAST(round(seconds) AS BIGINT) END AS duration_s, "
+        f"CASE WHEN {is_planned_length} OR seconds < 0 THEN NULL ELSE try_cast(round(seconds) AS BIGINT) END AS duration_s, "
         "coalesce(direction, ruled_direction, 'unknown') AS direction, CASE WHEN outcome_word = '?' THEN 'unknown' ELSE outcome_word END AS outcome, "
         f"{level} AS contact_level, coalesce(ruled_meaningful, is_meaningful) AS is_meaningful, {origin_sql(job)} AS origin, state AS status, "
         "coalesce(account_key, deal_account) AS account_id, CASE WHEN dead_deal OR outside_deal THEN NULL ELSE deal END AS opportunity_id, "
