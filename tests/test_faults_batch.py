@@ -179,7 +179,7 @@ def test_a_report_killed_from_outside_is_tried_again(tmp_path: Path, pool: WarmP
     assert "lost" in events(tmp_path / "out")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_the_warm_process_itself_may_die_or_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:

@@ -101,6 +101,7 @@ def test_plain_kernels_are_chosen_where_forking_is_not_safe(monkeypatch: pytest.
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 def test_plain_kernels_keep_every_promise(tmp_path: Path) -> None:
     """A good report is the forked one's bytes; exits, kills, endless cells fail alone; no kernel stays behind."""
     cells = (
