@@ -1,5 +1,9 @@
 """The forty defects of CRM exports: each on an export spoiled in one place, each with the action it must get."""
 
+import ast
+import inspect
+import textwrap
+
 import pytest
 from import_worlds import Importer
 
@@ -14,6 +18,13 @@ CASES = {**defect_cases_activities.CASES, **defect_cases_deals.CASES}
 
 def test_every_defect_has_a_case():
     assert sorted(CASES) == sorted(DEFECTS) and len(DEFECTS) == 40
+
+
+@pytest.mark.parametrize("code", sorted(CASES))
+def test_a_case_says_what_must_be_true(code):
+    tree = ast.parse(textwrap.dedent(inspect.getsource(CASES[code])))
+    said = [n for n in ast.walk(tree) if isinstance(n, ast.Assert) or getattr(n, "attr", "") == "raises"]
+    assert said, f"{code} runs an import and looks at nothing"
 
 
 @pytest.mark.parametrize("code", sorted(CASES))

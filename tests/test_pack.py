@@ -12,10 +12,10 @@ import pytest
 
 from analysis.crm.reading import read
 from analysis.errors import DataError, InputError
-from analysis.evidence.findings import COLUMNS, tabulate
+from analysis.evidence.findings import COLUMNS, findings_csv, tabulate
 from analysis.panel import Panel
 from analysis.reporting.cutting import Cutter
-from analysis.reporting.pack import TeamPack, findings_csv, pack_files, unpack, with_previous
+from analysis.reporting.pack import TeamPack, pack_files, unpack, with_previous
 from analysis.reporting.sources import DataFolder
 
 CANARY = "canary-7f3a"

@@ -161,12 +161,10 @@ def study(
     """Which activities predict revenue: findings.csv, findings.parquet and study.json."""
     from analysis.evidence import run_study, write_study
     from analysis.panel import load
-    from analysis.reporting.pack import findings_csv
 
     panel = load(data, as_of=day(as_of, "--as-of"))
     result = run_study(panel, max_lag=max_lag, activities=names(activities), seed=seed)
     write_study(result, out)
-    (out / "findings.csv").write_bytes(findings_csv(result.findings))  # quoted: a spreadsheet runs no cell of it
     for line in result.summary():
         say(line)
 

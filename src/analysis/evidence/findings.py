@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import DataError
+from analysis.words import spreadsheet_text
 
 COLUMNS: dict[str, str] = {
     "scope": "company or team",
@@ -55,10 +56,16 @@ def tabulate(rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
         if name in INTEGERS:
             table[name] = table[name].astype("Int64")
         elif name in TEXTS:
-            table[name] = table[name].fillna("").astype("str")
+            table[name] = table[name].astype("object").fillna("").astype("str")
         else:
             table[name] = table[name].astype("float64")
     return table
+
+
+def findings_csv(findings: pd.DataFrame) -> bytes:
+    """findings.csv: the table's own headings, unrounded numbers; text that a spreadsheet would run is quoted."""
+    texts = {name: findings[name].map(spreadsheet_text) for name in findings.columns if findings[name].dtype == "str"}
+    return findings.assign(**texts).to_csv(index=False, lineterminator="\n").encode()
 
 
 def read_findings(path: Path) -> pd.DataFrame:

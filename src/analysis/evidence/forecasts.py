@@ -13,15 +13,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from analysis.errors import AnalysisError
+from analysis.evidence.estimate import MIN_TEAMS_AS_CLUSTERS
 from analysis.evidence.sample import Array, Sample
 from analysis.models.forecast import Gain, recent_mean, rolling_origin, season_terms
 
 Baseline = Literal["rep_season", "own_past", "pipeline"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 OWN_PAST = 13  # periods of a rep's own results that the baseline knows
-MIN_TEAMS_AS_CLUSTERS = (
-    10  # from here on errors that a team shares for long are allowed for, where that is more cautious
-)
 
 
 def baseline_columns(sample: Sample, baseline: Baseline) -> Array:

@@ -17,7 +17,7 @@ from scipy import stats
 
 from analysis.errors import AnalysisError, DataError
 from analysis.evidence.estimate import check_vcov, fit_headline
-from analysis.evidence.findings import read_findings
+from analysis.evidence.findings import findings_csv, read_findings
 from analysis.evidence.plan import Limits, Plan
 from analysis.evidence.sample import make_sample
 from analysis.evidence.study import Study
@@ -44,7 +44,7 @@ def write_study(study: Study, out: Path) -> None:
     """findings.csv, findings.parquet and study.json, each written whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     _publish(out / "findings.parquet", study.findings.to_parquet(index=False))
-    _publish(out / "findings.csv", study.findings.to_csv(index=False, lineterminator="\n").encode())
+    _publish(out / "findings.csv", findings_csv(study.findings))
     text = json.dumps(study.details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
     _publish(out / "study.json", text.encode())
 

@@ -81,6 +81,11 @@ class Sample:
         return float(np.nanmean(self.counts[self.keep, k]))
 
 
+def in_scope(panel: Panel, team_id: str) -> Array:
+    """(n,) whether each row of the panel belongs to a team; all of them for the company ("")."""
+    return (panel.frame["team_id"] == team_id).to_numpy() if team_id else np.ones(len(panel.frame), bool)
+
+
 def controls_of(frame: pd.DataFrame) -> Array:
     """(n, c): the share of the week worked, where it is known and varies."""
     if "worked_share" not in frame or frame["worked_share"].isna().any() or frame["worked_share"].nunique() < 2:
@@ -129,7 +134,7 @@ def make_sample(
     the plan's discretionary ones.
     """
     chosen = plan.discretionary if activities is None else activities
-    rows = np.ones(len(panel.frame), bool) if team_id is None else (panel.frame["team_id"] == team_id).to_numpy()
+    rows = in_scope(panel, team_id or "")
     frame = panel.frame[rows]
     cells = make_cells(frame, effects="team_week", cluster="rep", period="week" if panel.period == "week" else "month")
     if units is not None:

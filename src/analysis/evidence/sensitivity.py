@@ -16,7 +16,7 @@ from scipy import stats
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import Fitted, check_vcov, fit_headline, with_jackknife
 from analysis.evidence.forecasts import BASELINES, forecasts
-from analysis.evidence.sample import Array, Sample
+from analysis.evidence.sample import Array, Sample, in_scope
 from analysis.models.design import cells_from_codes, lag_terms
 from analysis.models.forecast import Gain, recent_mean, season_terms
 from analysis.models.inference import Estimate, contrast
@@ -142,7 +142,7 @@ def deal_size(sample: Sample) -> dict[str, Estimate]:
 
 def qualities(panel: Panel, sample: Sample) -> dict[str, tuple[Quality, ...]]:
     """Every activity's meaningful and senior part beside its plain count, where recorded and neither none nor all."""
-    rows = panel.frame if not sample.team_id else panel.frame[panel.frame["team_id"] == sample.team_id]
+    rows = panel.frame[in_scope(panel, sample.team_id)]
     found: list[tuple[str, str, float, Estimate]] = []
     for k, name in enumerate(sample.activities):
         for quality in QUALITIES:

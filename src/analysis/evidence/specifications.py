@@ -20,7 +20,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import check_vcov
 from analysis.evidence.onestep import null_model
-from analysis.evidence.sample import Array, Sample
+from analysis.evidence.sample import Array, Sample, in_scope
 from analysis.models.design import Cells, lag_basis, lag_terms, make_cells
 from analysis.models.inference import contrast
 from analysis.models.linear import fit_ols
@@ -89,7 +89,7 @@ def cells_for(panel: Panel, sample: Sample, effects: str) -> Cells:
     """The sample's cells with these effects; a rep cut by a logging break stays cut."""
     if effects == "team_week":
         return sample.cells
-    rows = panel.frame if not sample.team_id else panel.frame[panel.frame["team_id"] == sample.team_id]
+    rows = panel.frame[in_scope(panel, sample.team_id)]
     plain = make_cells(rows, effects="week", cluster="rep", period="week" if panel.period == "week" else "month")
     return replace(plain, unit=sample.cells.unit)
 

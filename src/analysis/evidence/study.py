@@ -17,7 +17,7 @@ from analysis.evidence.findings import tabulate
 from analysis.evidence.grades import Measured, grade
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import Break, find_breaks, regime_units
-from analysis.evidence.sample import Array, Scope, make_sample, make_scope
+from analysis.evidence.sample import Sample, Scope, make_sample, make_scope
 from analysis.evidence.sensitivity import sensitivities
 from analysis.evidence.shapes import shape_sentence, shapes
 from analysis.evidence.teams import Shared, own_only, pool, team_measured
@@ -66,6 +66,7 @@ def run_study(
     scopes: list[str | None] = [None, *team_ids]
     results = list(mapper(assess, (make_scope(panel, plan, team_id=t, units=units) for t in scopes)))
     company, teams = results[0], results[1:]
+    main = make_sample(panel, plan, units=units)
     shared, averages = pool(teams)
     rows = finding_rows(company, None, None, panel)
     for result in teams:
@@ -83,8 +84,8 @@ def run_study(
         "refusals": {r.team_id or "company": r.refused for r in results if r.refused},
         "logging_breaks": [asdict(b) for b in breaks],
         "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
-        "shapes": shape_details(panel, plan, units, company),
-        "sensitivity": other_assumptions(panel, plan, units, company),
+        "shapes": shape_details(main, company),
+        "sensitivity": other_assumptions(panel, main, company),
         "scopes": {r.team_id or "company": scope_details(r) for r in results},
     }
     return Study(
@@ -95,7 +96,7 @@ def run_study(
     )
 
 
-def shape_details(panel: Panel, plan: Plan, units: Array, company: ScopeResult) -> dict[str, Any]:
+def shape_details(main: Sample, company: ScopeResult) -> dict[str, Any]:
     """Shape of every activity's answer at company scope, with the sentence for those that saturate."""
     if company.refused:
         return {}
@@ -105,17 +106,17 @@ def shape_details(panel: Panel, plan: Plan, units: Array, company: ScopeResult) 
             "joint_p": None if s.response is None else plain(s.response.joint_p),
             "curvature_q": plain(s.curvature_q),
             "turning_point": plain(s.response.turning_point) if s.response is not None and s.saturates else None,
-            "sentence": shape_sentence(s, plan.period),
+            "sentence": shape_sentence(s, main.plan.period),
         }
-        for s in shapes(make_sample(panel, plan, units=units))
+        for s in shapes(main)
     }
 
 
-def other_assumptions(panel: Panel, plan: Plan, units: Array, company: ScopeResult) -> dict[str, Any]:
+def other_assumptions(panel: Panel, main: Sample, company: ScopeResult) -> dict[str, Any]:
     """What the company's links become under other assumptions; empty where the company was refused."""
     if company.refused:
         return {}
-    return sensitivity_details(sensitivities(panel, make_sample(panel, plan, units=units), company.forecast))
+    return sensitivity_details(sensitivities(panel, main, company.forecast))
 
 
 def versions() -> dict[str, str]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import words
 from analysis.errors import AnalysisError
+from analysis.evidence.findings import findings_csv
 from analysis.management.book import COMPANY
-from analysis.reporting.pack import TeamPack, findings_csv, load_pack, pack_files, parquet, unpack
+from analysis.reporting.pack import TeamPack, load_pack, pack_files, parquet, unpack
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import DataError
+from analysis.evidence.findings import findings_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,14 +126,6 @@ def parquet(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     return buffer.getvalue()
-
-
-def findings_csv(findings: pd.DataFrame) -> bytes:
-    """findings.csv: the table's own headings, unrounded numbers; text that a spreadsheet would run is quoted."""
-    from analysis.words import spreadsheet_text
-
-    texts = {name: findings[name].map(spreadsheet_text) for name in findings.columns if findings[name].dtype == "str"}
-    return findings.assign(**texts).to_csv(index=False, lineterminator="\n").encode()
 
 
 def _frame(files: Mapping[str, bytes], name: str) -> Any:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.errors import InputError
-from analysis.reporting.pack import TeamPack, findings_csv, pack_files, parquet, unpack
+from analysis.evidence.findings import findings_csv
+from analysis.reporting.pack import TeamPack, pack_files, parquet, unpack
 from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.template import code_digest
 

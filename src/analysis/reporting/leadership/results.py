@@ -12,6 +12,7 @@ from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Note, Table
 from analysis.reporting.leadership.desk import Desk
 from analysis.reporting.leadership.teams import at_least_none
+from analysis.reporting.standing import panel_result
 
 RATES = ("open_pipeline", "factored_pipeline", "coverage", "new_opportunities", "win_rate", "average_sale", "sales_cycle",
          "net_new_customers", "margin", "price_realisation")  # fmt: skip
@@ -40,16 +41,6 @@ def result(desk: Desk) -> Block:
         source=desk.source(),
         locale=desk.locale,
     )
-
-
-def panel_result(desk: Desk) -> Block:
-    """The outcome of the last thirteen periods, straight from a ready panel."""
-    name = "revenue" if "revenue" in desk.pack.panel.outcomes else desk.pack.panel.outcomes[0]
-    by_period = desk.pack.panel.frame.groupby("week")[name].sum().tail(13)
-    labels = [words.date(day, locale=desk.locale) for day in by_period.index]
-    periods = pd.DataFrame({"label": labels, "actual": by_period.to_numpy(float)})
-    currency = desk.pack.currency if name == "revenue" else None
-    return figures.result(periods, currency=currency, source=desk.source(), locale=desk.locale)
 
 
 def rates(desk: Desk) -> Block:

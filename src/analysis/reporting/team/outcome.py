@@ -9,6 +9,7 @@ from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Table, not_recorded
+from analysis.reporting.standing import panel_result
 from analysis.reporting.team.desk import Desk
 
 MONTHS = 13
@@ -56,16 +57,6 @@ def elapsed(desk: Desk) -> float | None:
         return None
     start, end = running["period_start"].min(), running["period_end"].max()
     return float((today - start) / (end - start))
-
-
-def panel_result(desk: Desk) -> Block:
-    """The outcome by period, straight from a ready panel."""
-    name = "revenue" if "revenue" in desk.pack.panel.outcomes else desk.pack.panel.outcomes[0]
-    by_period = desk.pack.panel.frame.groupby("week")[name].sum().tail(MONTHS)
-    labels = [words.date(day, locale=desk.locale) for day in by_period.index]
-    periods = pd.DataFrame({"label": labels, "actual": by_period.to_numpy(float)})
-    currency = desk.pack.currency if name == "revenue" else None
-    return figures.result(periods, currency=currency, source=desk.source(), locale=desk.locale)
 
 
 def pipeline(desk: Desk) -> Block:
