@@ -1,8 +1,10 @@
 """Rolling origin and Clark-West: a slow plain way as oracle, size under the null, power over Diebold-Mariano."""
 
+from datetime import date
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from analysis.errors import InputError, Refused
@@ -186,6 +188,26 @@ def test_recent_mean_is_each_units_own_past():
     assert_allclose(recent_mean(y, unit, week, 2), [1.5, np.nan, 1.0, np.nan, 8.0])
 
 
+def test_season_terms_follow_the_quota_periods_on_record():
+    weeks = np.datetime64("2024-01-01") + 7 * np.arange(104)
+    fiscal = weeks[season_terms(weeks, [date(2024, 5, 1), date(2024, 8, 1)])[:, 4] == 1].astype(str).tolist()
+    assert fiscal == [
+        "2024-04-22",
+        "2024-04-29",
+        "2024-07-22",
+        "2024-07-29",
+        "2025-04-21",
+        "2025-04-28",
+        "2025-07-21",
+        "2025-07-28",
+    ]
+    monthly = [date(2024, month, 1) for month in range(1, 13)]
+    marked = weeks[season_terms(weeks, monthly)[:, 4] == 1]
+    assert marked[:3].astype(str).tolist() == ["2024-01-29", "2024-02-26", "2024-03-25"]
+    yearly = weeks[season_terms(weeks, [date(2025, 3, 31)])[:, 4] == 1].astype(str).tolist()
+    assert yearly == ["2024-03-18", "2024-03-25", "2025-03-17", "2025-03-24"], "one period on record is repeated"
+
+
 def test_season_terms_mark_quarter_ends():
     weeks = np.datetime64("2024-01-01") + 7 * np.arange(104)
     terms = season_terms(weeks)
@@ -194,4 +216,7 @@ def test_season_terms_mark_quarter_ends():
     assert np.datetime64("2024-03-25") in marked and np.datetime64("2024-12-23") in marked
     assert 8 * 2 - 2 <= marked.size <= 8 * 2 + 2
     assert np.linalg.matrix_rank(np.column_stack([np.ones(104), terms])) == 6
+    assert_array_equal(
+        season_terms(weeks, [date(2024, 7, 1), date(2024, 4, 1), date(2024, 10, 1), date(2025, 1, 1)]), terms
+    )
     assert not season_terms(weeks[:40])[:, :4].any(), "less than a year cannot show a yearly wave"

@@ -396,6 +396,17 @@ def test_other_outcomes_are_taken_where_recorded(tmp_path: Path):
     assert found.frame["margin"].tolist() == [0, -3]
 
 
+def test_quota_periods_are_known_by_their_ends(tmp_path: Path):
+    acts = activities([("007", "call", "2024-01-02"), ("007", "call", "2024-01-12")])
+    starts, ends = ["2024-05-01", "2024-02-01", "2024-02-01"], ["2024-08-01", "2024-05-01", "2024-05-01"]
+    quotas = pd.DataFrame(
+        {"owner_id": ["007", "007", "008"], "level": "rep", "period_start": starts, "period_end": ends}
+    )
+    found = built(tmp_path / "with", activities=acts, quotas=quotas.assign(amount=10.0))
+    assert found.quota_ends == (date(2024, 5, 1), date(2024, 8, 1))
+    assert built(tmp_path / "without", activities=acts).quota_ends == ()
+
+
 # ---- refusals ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,6 @@ from analysis.evidence import sensitivity
 from analysis.evidence.forecasts import forecasts
 from analysis.evidence.plan import make_plan
 from analysis.evidence.sample import make_sample
-from analysis.models.forecast import season_terms
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def test_levels_of_quarter_ends_equal_a_regression_with_their_dummies(sample):
     for _ in range(
         5
     ):  # levels without any win are dropped by ours and run off to minus infinity in the other: leave them out of both
-        ends = season_terms(kept.weeks)[kept.keep, -1]
+        ends = kept.season[kept.keep, -1]
         codes = (2 * kept.cells.unit[kept.keep] + ends, kept.cells.effect[kept.keep])
         alive = np.all([pd.Series(kept.y).groupby(c).transform("sum") > 0 for c in codes], axis=0)
         kept = replace(kept, keep=_only(kept.keep, alive))

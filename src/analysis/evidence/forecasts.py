@@ -15,7 +15,7 @@ import numpy as np
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import MIN_TEAMS_AS_CLUSTERS
 from analysis.evidence.sample import Array, Sample
-from analysis.models.forecast import Gain, recent_mean, rolling_origin, season_terms
+from analysis.models.forecast import Gain, recent_mean, rolling_origin
 
 Baseline = Literal["rep_season", "own_past", "pipeline"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
@@ -24,7 +24,7 @@ OWN_PAST = 13  # periods of a rep's own results that the baseline knows
 
 def baseline_columns(sample: Sample, baseline: Baseline) -> Array:
     """(n, c) columns known before each period begins, without the activities."""
-    columns = [season_terms(sample.weeks), sample.controls]
+    columns = [sample.season, sample.controls]
     if baseline != "rep_season":
         y = sample.outcomes[sample.plan.outcome]
         past = recent_mean(y, sample.rep_codes, sample.cells.time, OWN_PAST)

@@ -7,6 +7,7 @@ so that no delay reaches across the change and its level is free on both sides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from analysis import words
 from analysis.evidence.plan import EVENTS_PER_PARAMETER, Plan, lag_terms_for
 from analysis.models.design import Cells, lag_basis, lag_terms, make_cells, valid_rows
+from analysis.models.forecast import season_terms
 from analysis.panel import Panel
 
 Array = np.ndarray
@@ -28,7 +30,7 @@ class Sample:
     basis: (L, q). controls: (n, c), at present the share of the week worked. pipeline: (n, 0 to 2)
     log of the open and the probability-weighted pipeline when the period began, where recorded. outcomes: name -> (n,).
     keep: rows whose lags and outcome are all known. rep_codes, team_codes, weeks: (n,). n_weeks:
-    periods with usable rows; n_periods: periods with any row. refused: why no answer can be given for this scope, or "".
+    periods with usable rows; n_periods: periods with any row. quota_ends: see Panel. refused: why no answer can be given for this scope, or "".
     """
 
     scope: str
@@ -48,6 +50,7 @@ class Sample:
     weeks: Array
     n_weeks: int
     n_periods: int
+    quota_ends: tuple[date, ...] = ()
     refused: str = ""
 
     @property
@@ -64,6 +67,11 @@ class Sample:
     def y(self) -> Array:
         """The headline outcome in the kept rows."""
         return self.outcomes[self.plan.outcome][self.keep]
+
+    @property
+    def season(self) -> Array:
+        """(n, 5) calendar columns, the last of them 1 at the end of quota periods; see season_terms."""
+        return season_terms(self.weeks, self.quota_ends)
 
     def weights(self, k: int) -> Array:
         """The combination of coefficients that is activity k's effect summed over the window."""
@@ -164,6 +172,7 @@ def make_sample(
         weeks=frame["week"].to_numpy(),
         n_weeks=int(frame.loc[keep, "week"].nunique()),
         n_periods=int(frame["week"].nunique()),
+        quota_ends=panel.quota_ends,
     )
     return replace(sample, refused=scope_refusal(sample))
 

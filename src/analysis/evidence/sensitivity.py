@@ -1,7 +1,8 @@
 """What the company's links become under other assumptions: told beside the headline, never part of a grade.
 
 own_past: a rep's own recent results are held constant (they are themselves moved by activities, so this understates).
-rep_quarter_ends: every rep has a level of their own in the last two weeks of calendar quarters, when incentives bite.
+rep_quarter_ends: every rep has a level of their own at the end of quota periods (two weeks of a quarter, one of a month;
+calendar quarters where no quotas are recorded), when incentives bite.
 no_calendar: what an analysis without week effects would have said. Beside them: the size of deals, and whether
 meaningful and senior activities predict more than others of their kind.
 """
@@ -18,7 +19,7 @@ from analysis.evidence.estimate import Fitted, check_vcov, fit_headline, with_ja
 from analysis.evidence.forecasts import BASELINES, forecasts
 from analysis.evidence.sample import Array, Sample, in_scope
 from analysis.models.design import cells_from_codes, lag_terms
-from analysis.models.forecast import Gain, recent_mean, season_terms
+from analysis.models.forecast import Gain, recent_mean
 from analysis.models.inference import Estimate, contrast
 from analysis.models.linear import fit_ols
 from analysis.models.multiplicity import benjamini_hochberg
@@ -107,8 +108,8 @@ def own_past(sample: Sample) -> Fitted:
 
 
 def quarter_ends(sample: Sample) -> Fitted:
-    """The headline with a second level of every rep for the last two weeks of quarters."""
-    ends = season_terms(sample.weeks)[:, -1].astype(np.int64)[sample.keep]
+    """The headline with a second level of every rep for the last weeks of quota periods."""
+    ends = sample.season[:, -1].astype(np.int64)[sample.keep]
     cells = sample.cells.take(sample.keep)
     order = np.lexsort((cells.time, ends, cells.unit))
     level = np.unique(2 * cells.unit.astype(np.int64) + ends, return_inverse=True)[1]

@@ -8,8 +8,9 @@ smaller model is wrong? Evidence is summed by week, so shocks shared by all unit
 is a cosine average with t critical values (Lazarus, Lewis, Stock & Watson 2018), which keeps its size where
 Newey-West and plain weekly sums reject a true null 6 to 14 % of the time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,23 +102,42 @@ def rolling_origin(
     return OutOfSample(dict(zip(columns, gains, strict=False)), gains[-1])
 
 
-def season_terms(weeks: ArrayLike) -> Floats:
-    """Calendar columns every baseline may know: the year's two first harmonics and the last two weeks of a quarter.
+def season_terms(weeks: ArrayLike, period_ends: Sequence[date] = ()) -> Floats:
+    """Calendar columns every baseline may know: the year's two first harmonics and the last two weeks of a quota period.
 
-    weeks: (n,) datetime64 Mondays. Returns (n, 5). The harmonics are left at zero when less than a year is seen.
+    weeks: (n,) datetime64 Mondays. period_ends: first days after the company's quota periods, repeated in the years
+    around them; none: calendar quarters. Returns (n, 5). The harmonics are left at zero when less than a year is seen.
     """
     monday = np.asarray(weeks, dtype="datetime64[D]")
-    friday = monday + np.timedelta64(4, "D")
-    year = monday.astype("datetime64[Y]")
-    angle = 2 * np.pi * (monday - year).astype(float)[:, None] / 365.25 * np.array([1.0, 2.0])
+    angle = 2 * np.pi * (monday - monday.astype("datetime64[Y]")).astype(float)[:, None] / 365.25 * np.array([1.0, 2.0])
     if np.ptp(monday.astype(np.int64)) < 364:
         waves = np.zeros((monday.size, 4))
     else:
         waves = np.hstack([np.sin(angle), np.cos(angle)])
-    ahead = (friday + np.timedelta64(10, "D")).astype("datetime64[M]").astype(np.int64)
-    now = (friday - np.timedelta64(4, "D")).astype("datetime64[M]").astype(np.int64)
-    quarter_end = (ahead // 3 != now // 3).astype(float)
-    return np.column_stack([waves, quarter_end])
+    recorded = np.unique(np.asarray(period_ends, dtype="datetime64[D]"))
+    ends = _every_year(recorded, monday)
+    following = ends[np.searchsorted(ends, monday, side="right")]
+    return np.column_stack([waves, following <= monday + _closing_days(recorded)])
+
+
+def _every_year(ends: NDArray[np.datetime64], monday: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """These ends (none: the first days of calendar quarters) in every year from before the weeks to after them."""
+    if not ends.size:
+        ends = np.array(["2000-01-01", "2000-04-01", "2000-07-01", "2000-10-01"], dtype="datetime64[D]")
+    month = ends.astype("datetime64[M]")
+    first, last = (
+        monday.min().astype("datetime64[Y]").astype(int) - 1,
+        monday.max().astype("datetime64[Y]").astype(int) + 1,
+    )
+    years = np.arange(first, last + 1)[:, None] - ends.astype("datetime64[Y]").astype(int)
+    return np.unique((month + 12 * years).astype("datetime64[D]") + (ends - month))
+
+
+def _closing_days(recorded: NDArray[np.datetime64]) -> np.timedelta64:
+    """How far ahead of a Monday a period's end still counts: two weeks of a quarter, one of a month."""
+    between = np.diff(recorded).astype(int)
+    months = between.size > 0 and np.median(between) < 56
+    return np.timedelta64(7 if months else 14, "D")
 
 
 def recent_mean(y: ArrayLike, unit: ArrayLike, time: ArrayLike, window_weeks: int) -> Floats:

@@ -81,6 +81,7 @@ def assemble(
         notes=tuple(layers.notes),
         late=_late_share(frame, tally.kinds) if late is not None else {},
         advanced=advanced,
+        quota_ends=_quota_ends(source),
     )
 
 
@@ -115,6 +116,13 @@ class _Layers:
         first = np.full(self.teams, self.axes.weeks)
         np.minimum.at(first, self.team[some], week[some])
         return (week >= first[self.team])[self.exists]
+
+
+def _quota_ends(source: SmallTables) -> tuple[date, ...]:
+    if not source.has("quotas"):
+        return ()
+    ends = source.frame("quotas")["period_end"].dropna().drop_duplicates().sort_values()
+    return tuple(end.date() for end in ends)
 
 
 def _check_kinds(kinds: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +28,7 @@ class Panel:
     in `<kind>__late` and not in the activity's count.
     advanced: per activity, the share of its records on deals that had already reached an advanced stage: an activity
     that mostly follows such deals marks sales rather than making them.
+    quota_ends: the first days after the recorded quota periods, in order; empty where no quotas are recorded.
     """
 
     frame: pd.DataFrame
@@ -38,6 +40,7 @@ class Panel:
     notes: tuple[str, ...] = ()
     late: Mapping[str, float] = field(default_factory=dict)
     advanced: Mapping[str, float] = field(default_factory=dict)
+    quota_ends: tuple[date, ...] = ()
 
     @property
     def teams(self) -> tuple[str, ...]:

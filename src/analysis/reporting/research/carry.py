@@ -9,11 +9,10 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.models.absorb import absorber, layout
 from analysis.models.carryover import compare_out_of_sample
-from analysis.models.forecast import season_terms
 from analysis.models.series import lag_scan
 from analysis.models.within import net_vector
 from analysis.reporting.blocks import Note
-from analysis.reporting.research.book import Book, names
+from analysis.reporting.research.book import SAY, Book
 from analysis.reporting.research.delays import LEADS
 
 NAIVE_Z = 1.96
@@ -53,13 +52,16 @@ def scan_reading(frame: pd.DataFrame, book: Book) -> Note:
     never = hits[hits["lag"] <= 0]
     claimed = [str(row["activity"]) for row in book.claims]
     wrong = sorted(set(hits.loc[hits["lag"] > 0, "activity"]) - set(claimed))
-    said = f"Taken one at a time, {len(hits)} of {len(frame)} delays look significant"
-    if len(never):
-        said += f", {len(never)} of them in the week of the result or later, where no activity can have acted"
-    if wrong:
-        said += f"; for {names(wrong)} there is such a delay and no claim"
-    joint = f"Tested jointly, {names(claimed)} remain" if claimed else "Tested jointly, no activity remains"
-    return Note(f"{said}. {joint}.", "What one delay at a time would have said", "warn")
+    say = book.say
+    values = {
+        "hits": len(hits),
+        "all": len(frame),
+        "never": say.text("carry.never", {"n": len(never)}) if len(never) else "",
+        "wrong": say.text("carry.wrong", {"activities": say.together(wrong)}) if wrong else "",
+    }
+    remain = {"activities": say.together(claimed)}
+    joint = say.text("carry.joint", remain) if claimed else say.text("carry.joint_none")
+    return Note(f"{say.text('carry.single', values)} {joint}", say.text("carry.title"), "warn")
 
 
 def carry_over(book: Book, activity: str = "", teams: int = 0) -> pd.DataFrame:
@@ -82,29 +84,25 @@ def carry_over(book: Book, activity: str = "", teams: int = 0) -> pd.DataFrame:
             sample.cells.take(rows),
             book.plan.max_lag,
             book.others(chosen)[rows],
-            base=season_terms(sample.weeks[rows]),
+            base=sample.season[rows],
         )
     except AnalysisError:
         return pd.DataFrame(columns=columns)
     return found.assign(activity=chosen)[columns]
 
 
-def carry_over_reading(frame: pd.DataFrame) -> Note:
+def carry_over_reading(frame: pd.DataFrame, say: words.Voice = SAY) -> Note:
     """Whether any named form forecasts better than the smooth delay."""
     if frame.empty:
-        return Note("No form of carry-over can be compared on this data.")
+        return Note(say.text("carry.none"))
     named = frame[frame["form"] != "polynomial"]
     best = named.iloc[0]
     difference = float(best["against_polynomial"])
-    kinds = words.kinds_name(str(frame["activity"].iloc[0]))
-    more = "less" if difference > 0 else "more"
-    said = (
-        f"For {kinds} the best named form ({best['form']}, mean delay {words.number(best['mean_lag_weeks'], decimals=1)} weeks) "
-        f"loses {words.share(abs(difference), decimals=2)} {more} on unseen weeks than the smooth delay."
-    )
-    close = (
-        " That is no difference: the form of the delay is not what the claim hangs on."
-        if abs(difference) < 0.01
-        else ""
-    )
-    return Note(said + close)
+    values = {
+        "activities": say.kinds(str(frame["activity"].iloc[0])),
+        "form": best["form"],
+        "weeks": say.number(best["mean_lag_weeks"], decimals=1),
+        "share": say.share(abs(difference), decimals=2),
+    }
+    said = say.text("carry.less" if difference > 0 else "carry.more", values)
+    return Note(f"{said} {say.text('carry.close')}" if abs(difference) < 0.01 else said)
