@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import DataError
-from analysis.evidence.findings import findings_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +60,8 @@ def pack_files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
 
     Raises DataError when a row of another team is in panel or findings: the last door before a report.
     """
+    from analysis.evidence.findings import findings_csv
+
     _require_own_rows(pack)
     facts: dict[str, Any] = {"version": PACK_VERSION} | {name: getattr(pack, name) for name in FACTS}
     facts["panel"] = {name: _plain(getattr(pack.panel, name)) for name in PANEL_FACTS}

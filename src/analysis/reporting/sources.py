@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.errors import InputError
-from analysis.evidence.findings import findings_csv
 from analysis.reporting.pack import TeamPack, pack_files, parquet, unpack
 from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.template import code_digest
@@ -229,6 +228,8 @@ def _study_files(study: Any, key: str) -> dict[str, bytes]:
     findings = parquet(study.findings)
     details = {**study.details, "batch": [key, _digest(findings)]}
     text = json.dumps(details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
+    from analysis.evidence.findings import findings_csv
+
     csv = findings_csv(study.findings)
     return {"findings.parquet": findings, "findings.csv": csv, "study.json": text.encode() + b"\n"}
 
