@@ -14,7 +14,7 @@ from test_words import JARGON
 from analysis import words
 from analysis.management import handoff, leads
 from analysis.management.response import response_effect
-from analysis.reporting import alignment, pdf
+from analysis.reporting import alignment, mail, pdf
 from analysis.reporting.alignment import change, hand_off
 from analysis.reporting.blocks import Figure, Group, Note, Points, Table
 from analysis.reporting.page import PageExporter
@@ -128,9 +128,19 @@ def test_the_response_classes_keep_the_leads_never_contacted(desk):
     assert sum(int(row[-1].replace(",", "")) for row in figure.table.rows) == effect.n
     assert figure.table.rows[-1][0] == "never contacted"
     equal, plain = alignment.effect(desk).items[:2]
-    assert words.share(abs(np.expm1(effect.naive_per_doubling))) in plain
+    assert f"says {doubled(effect, effect.naive_per_doubling)}:" in plain
+    assert f"where {doubled(effect, 0.0)} become" in equal
     if effect.conf_high < 0:
-        assert words.share(abs(np.expm1(effect.per_doubling))) in equal and "lower odds" in equal
+        low, high = (doubled(effect, bound) for bound in (effect.conf_low, effect.conf_high))
+        assert f"{doubled(effect, effect.per_doubling)} do when" in equal
+        assert f"(likely range {low} to {high})" in equal
+
+
+def doubled(effect, slope):
+    """The share of leads after a change in log odds, written out from the counts."""
+    won, n = effect.bins["converted"].sum(), effect.n
+    odds = won / (n - won) * np.exp(slope)
+    return words.share(odds / (1 + odds), decimals=1)
 
 
 def test_an_effect_that_may_be_nothing_is_not_claimed(desk):
@@ -138,7 +148,8 @@ def test_an_effect_that_may_be_nothing_is_not_claimed(desk):
     other.__dict__["response"] = replace(desk.response, per_doubling=-0.02, conf_low=-0.1, conf_high=0.06)
     assert "cannot be told" in alignment.effect(other).items[0]
     other.__dict__["response"] = replace(desk.response, per_doubling=0.1, conf_low=0.05, conf_high=0.15)
-    assert "higher odds" in alignment.effect(other).items[0]
+    said = alignment.effect(other).items[0]
+    assert doubled(desk.response, 0.1) in said and "cannot be told" not in said
 
 
 def test_the_waiting_list_names_no_rep_and_no_small_team(desk):
@@ -218,8 +229,13 @@ def test_no_single_person_is_on_the_page(exporter):
 
 def test_the_first_page_speaks_plainly(exporter):
     doc = BeautifulSoup(exporter.export(samples.report(TEMPLATE, "whole")), "html.parser")
-    for part in [doc.h1, *doc.select(".title p, .answer, .tiles, figcaption, h2, .intro, caption, .points")]:
+    for part in [doc.h1, *doc.select(".title p, .answer, .tiles, figcaption, h2, .intro, caption, .points, .note, th, td")]:
         assert not JARGON.search(part.get_text(" ")), part.get_text(" ")
+
+
+def test_index_and_mail_speak_plainly_of_it(desk):
+    said = mail.mail(alignment.summary(desk), "report.html")
+    assert not JARGON.search(said.subject + said.text), said.text
 
 
 def test_the_sections_are_blocks(desk):

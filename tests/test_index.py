@@ -6,6 +6,7 @@ import re
 import pytest
 import report_samples as samples
 from bs4 import BeautifulSoup
+from test_words import JARGON
 
 from analysis.reporting import index, mail
 from analysis.reporting.blocks import Summary
@@ -174,6 +175,17 @@ def test_a_name_cannot_add_a_header_or_markup_to_a_mail(name):
     doc = BeautifulSoup(message.html, "html.parser")
     assert not doc.find_all(["script", "img"])
     assert doc.h1.get_text() == message.subject
+
+
+def test_index_and_mail_speak_plainly(run):
+    manifest, store = run
+    index.write(manifest, store)
+    mail.write(manifest, store)
+    for name in (*index.ORDERS.values(), "north/mail.txt", "north/mail.html"):
+        said = BeautifulSoup(store.read(name), "html.parser")
+        for unread in said.select("style, footer"):
+            unread.decompose()
+        assert not JARGON.search(said.get_text(" ")), JARGON.search(said.get_text(" "))
 
 
 def test_a_notebook_without_a_summary_has_none():

@@ -13,7 +13,7 @@ from test_words import JARGON
 
 from analysis import words
 from analysis.management.managers import attainment_by_quartile
-from analysis.reporting import leadership, pdf
+from analysis.reporting import leadership, mail, pdf
 from analysis.reporting.blocks import Figure, Group, Note, Points, Table
 from analysis.reporting.company_desk import by_name
 from analysis.reporting.leadership import teams as teams_room
@@ -242,8 +242,13 @@ def test_what_changed_names_the_reason(desk):
 
 def test_the_first_page_speaks_plainly(exporter):
     doc = BeautifulSoup(exporter.export(samples.report(TEMPLATE, "whole")), "html.parser")
-    for part in [doc.h1, *doc.select(".title p, .answer, .tiles, figcaption, h2, .intro, caption")]:
+    for part in [doc.h1, *doc.select(".title p, .answer, .tiles, figcaption, h2, .intro, caption, .points, .note, th, td")]:
         assert not JARGON.search(part.get_text(" ")), part.get_text(" ")
+
+
+def test_index_and_mail_speak_plainly_of_it(desk):
+    said = mail.mail(leadership.summary(desk), "report.html")
+    assert not JARGON.search(said.subject + said.text), said.text
 
 
 def test_the_sections_are_blocks(desk):

@@ -200,7 +200,9 @@ class Card(Block):
     reason: str = ""
     change_mind: str = ""
     warning: str = ""
-    labels: tuple[str, str, str] = ("Checks", "Why this grade", "What would change our mind")
+    labels: tuple[str, ...] = field(
+        default_factory=lambda: tuple(words.text(f"page.{key}") for key in ("checks", "reason", "change_mind"))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class CompanyDesk:
             return write(value)
         shown, least, most = write(value), write(low), write(high)
         values = {"value": shown, "low": _without(least, shown), "high": _without(most, shown)}
-        return words.text("company.ranged", values, locale=self.locale)
+        return words.text("number.ranged", values, locale=self.locale)
 
     @property
     def none(self) -> str:

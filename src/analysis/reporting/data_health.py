@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,62 @@ from analysis import words
 from analysis.crm import Crm, health, read
 from analysis.errors import DataError
 from analysis.reporting.blocks import Answer, Note, Table
-from analysis.reporting.managing.desk import table
+from analysis.reporting.managing.tables import table
 from analysis.reporting.research.picture import Picture, empty, finish, picture, themed
 from analysis.reporting.research.places import data_folder
 from analysis.reporting.theme import LIGHT
 
 ROWS = 15
+COUNTS = {"table": "text", **dict.fromkeys(("read", "kept", "quarantined", "dropped"), "count")}
+CAPABILITIES = {"metric": "text", "can": "text", "lacks": "text"}
+SWITCHED_OFF = {"metric": "text", "why": "text"}
+COVERAGE = {
+    "rep_id": "text",
+    "team_id": "text",
+    "weeks": "count",
+    "weeks_recorded": "count",
+    "share": "share",
+    "activities": "count",
+}
+FIRST = {
+    "team_id": "text",
+    "kind": "text",
+    "first_on": "date",
+    "last_on": "date",
+    "activities": "count",
+    "share_of_reps": "share",
+}
+BULK = {"rep_id": "text", "kind": "text", "day": "date", "activities": "count", "usual": "number"}
+WHO = {"team_id": "text", "reps": "count", "activities": "count", "top_share": "share", "silent": "count"}
+LATE = {
+    "kind": "text",
+    "activities": "count",
+    "within_day": "share",
+    "within_week": "share",
+    "later": "share",
+    "after_outcome": "share",
+}
+ORIGINS = {"kind": "text", "origin": "text", "status": "text", "activities": "count", "share": "share"}
+ACTIONS = {"code": "text", "table": "text", "action": "text", "rows": "count", "text": "text"}
+ACCOUNTS = {
+    "object": "text",
+    "table": "text",
+    **dict.fromkeys(("read", "kept", "fixed", "quarantined", "dropped"), "count"),
+}
+SENSITIVITY = {
+    "threshold": "text",
+    "activity": "text",
+    "grade": "text",
+    "effect_relative": "share:relative_low:relative_high",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A checked data folder on the analyst's desk."""
+    """A checked data folder on the analyst's desk. say: the notebook's texts in the reader's language."""
 
     crm: Crm
+    say: words.Voice = field(default=words.Voice("health"))
 
     @property
     def folder(self) -> Path:
@@ -33,9 +76,9 @@ class Desk:
         return self.crm.folder
 
 
-def open_desk(data: str = "") -> Desk:
+def open_desk(data: str = "", locale: str = "en") -> Desk:
     """Read and check a data folder (empty: the one JupyterLab was opened with, else the demo)."""
-    return Desk(read(data_folder(data)))
+    return Desk(read(data_folder(data)), words.Voice("health", locale))
 
 
 def answer(desk: Desk) -> Answer:
@@ -46,50 +89,41 @@ def answer(desk: Desk) -> Answer:
 
 def counts(desk: Desk) -> Table:
     """Rows per table and what became of them at the door."""
-    columns = [
-        ("table", "Table", "text"),
-        *((c, c.capitalize(), "count") for c in ("read", "kept", "quarantined", "dropped")),
-    ]
-    return table("Rows at the door: read = kept + quarantined + dropped", desk.crm.counts, columns)
+    return table(desk.say, "counts", desk.crm.counts, COUNTS)
 
 
 def capabilities(desk: Desk) -> Table:
     """Which metrics this data can give, and what is missing for the others."""
+    yes, no = desk.say.text("yes"), desk.say.text("not_recorded")
     frame = desk.crm.capabilities.assign(
-        can=lambda t: np.where(t["available"], "yes", "not recorded"),
+        can=lambda t: np.where(t["available"], yes, no),
         lacks=lambda t: [
             ", ".join(m) if isinstance(m, list | tuple | np.ndarray) else str(m or "") for m in t["missing"]
         ],
     ).sort_values("available", kind="stable")
-    return table(
-        "What can and cannot be told",
-        frame,
-        [("metric", "Metric", "text"), ("can", "Recorded", "text"), ("lacks", "Missing", "text")],
-    )
+    return table(desk.say, "capabilities", frame, CAPABILITIES)
 
 
 def switched_off(desk: Desk) -> Table | Note:
     """Metrics the import has switched off."""
     off = health.disabled_metrics(desk.folder)
     if not off:
-        return Note("The import has switched no metric off, or no importer made this folder.")
+        return Note(desk.say.text("nothing_off"))
     frame = pd.DataFrame({"metric": list(off), "why": list(off.values())})
-    return table("Switched off by the import", frame, [("metric", "Metric", "text"), ("why", "Why", "text")])
+    return table(desk.say, "switched_off", frame, SWITCHED_OFF)
 
 
 def coverage(desk: Desk, rows: int = ROWS) -> Table:
     """The reps who recorded in the smallest share of their weeks."""
-    columns = [("rep_id", "Rep", "text"), ("team_id", "Team", "text"), ("weeks", "Weeks present", "count"), ("weeks_recorded", "Weeks with records", "count"),
-               ("share", "Share", "share"), ("activities", "Activities", "count")]  # fmt: skip
     found = health.coverage(desk.crm)
-    return table("Coverage per rep, lowest first", found.head(rows), columns, note=shown(found, rows))
+    return table(desk.say, "coverage", found.head(rows), COVERAGE, note=shown(desk, found, rows))
 
 
 def coverage_picture(desk: Desk) -> Picture:
     """Share of each team's present reps who recorded anything, week by week."""
     frame = health.weekly_share(desk.crm)
     if frame.empty:
-        return empty("No activity is recorded.")
+        return empty(desk.say.text("no_activity"), locale=desk.say.locale)
     frame = frame[sorted(frame.columns)]
     with themed():
         figure, (axis,) = picture(height=1.3 + 0.22 * frame.shape[1])
@@ -97,124 +131,66 @@ def coverage_picture(desk: Desk) -> Picture:
             frame.T.to_numpy(float), aspect="auto", vmin=0, vmax=1, cmap="Blues", interpolation="nearest"
         )
         places = np.linspace(0, len(frame) - 1, min(7, len(frame))).round().astype(int)
-        axis.set_xticks(places, [words.date(frame.index[p]) for p in places])
+        axis.set_xticks(places, [desk.say.date(frame.index[p]) for p in places])
         axis.set_yticks(range(frame.shape[1]), list(frame.columns))
         axis.tick_params(colors=LIGHT["ink"])
-        figure.colorbar(image, ax=axis, label="share of reps", pad=0.02)
+        figure.colorbar(image, ax=axis, label=desk.say.text("share_of_reps"), pad=0.02)
         low = frame.mean().idxmin()
-        finding = f"Least complete: {low}, {words.share(float(frame[low].mean()))} of its rep-weeks"
-        return finish(
-            figure,
-            finding,
-            "Source: finished human activities by week; white: nobody recorded anything, or nobody was there",
-        )
+        finding = desk.say.text("least", {"team": low, "share": desk.say.share(float(frame[low].mean()))})
+        return finish(figure, finding, desk.say.text("picture_source"))
 
 
 def first_recorded(desk: Desk, rows: int = 40) -> Table:
     """Since when each kind is recorded in each team; the latest beginnings first."""
     found = health.first_recorded(desk.crm).sort_values(["first_on", "team_id", "kind"], ascending=[False, True, True])
-    columns = [("team_id", "Team", "text"), ("kind", "Kind", "text"), ("first_on", "First", "date"), ("last_on", "Last", "date"),
-               ("activities", "Activities", "count"), ("share_of_reps", "Share of reps", "share")]  # fmt: skip
-    return table("Recorded since", found.head(rows), columns, note=shown(found, rows))
+    return table(desk.say, "first", found.head(rows), FIRST, note=shown(desk, found, rows))
 
 
 def bulk_days(desk: Desk, rows: int = ROWS) -> Table | Note:
     """Days of sudden bulk entry."""
     found = health.bulk_days(desk.crm)
     if found.empty:
-        return Note("No rep has a day that stands far out from the rep's other days.")
-    columns = [
-        ("rep_id", "Rep", "text"),
-        ("kind", "Kind", "text"),
-        ("day", "Day", "date"),
-        ("activities", "Activities", "count"),
-        ("usual", "On a usual day", "number"),
-    ]
-    return table("Days of bulk entry", found.head(rows), columns, note=shown(found, rows))
+        return Note(desk.say.text("no_bulk"))
+    return table(desk.say, "bulk", found.head(rows), BULK, note=shown(desk, found, rows))
 
 
 def who_logs(desk: Desk) -> Table:
     """How the records spread over the reps of each team."""
-    columns = [
-        ("team_id", "Team", "text"),
-        ("reps", "Reps", "count"),
-        ("activities", "Activities", "count"),
-        ("top_share", "Busiest rep's share", "share"),
-        ("silent", "Reps without records", "count"),
-    ]
-    return table("Who records", health.who_logs(desk.crm), columns)
+    return table(desk.say, "who", health.who_logs(desk.crm), WHO)
 
 
 def late_logging(desk: Desk) -> Table | Note:
     """How long after the fact records are written."""
     try:
-        found = health.late_logging(desk.crm)
+        return table(desk.say, "late", health.late_logging(desk.crm), LATE)
     except DataError as missing:
-        return Note(f"{missing}.")
-    columns = [("kind", "Kind", "text"), ("activities", "Activities", "count"), ("within_day", "Within a day", "share"), ("within_week", "Within a week", "share"),
-               ("later", "Later", "share"), ("after_outcome", "After the deal closed", "share")]  # fmt: skip
-    return table("When records are written", found, columns)
+        return Note(desk.say.text("refused", {"why": missing}))
 
 
 def origins(desk: Desk) -> Table:
     """What made the records, and whether they were done."""
-    columns = [
-        ("kind", "Kind", "text"),
-        ("origin", "Made by", "text"),
-        ("status", "Status", "text"),
-        ("activities", "Activities", "count"),
-        ("share", "Share of kind", "share"),
-    ]
-    return table("What made the records", health.origins(desk.crm), columns)
+    return table(desk.say, "origins", health.origins(desk.crm), ORIGINS)
 
 
 def defects(desk: Desk) -> Table | Note:
     """Every action of the import on every known defect."""
     found = health.defect_actions(desk.folder)
     if found.empty:
-        return Note("No importer made this folder, so no defect was looked for.")
-    columns = [
-        ("code", "Code", "text"),
-        ("table", "Table", "text"),
-        ("action", "Action", "text"),
-        ("rows", "Rows", "count"),
-        ("text", "What", "text"),
-    ]
-    unclassified = health.unclassified_share(desk.folder) or 0.0
-    return table(
-        "What the import did", found, columns, note=f"Activities that no rule matched: {words.share(unclassified)}."
-    )
+        return Note(desk.say.text("no_defects"))
+    unclassified = desk.say.share(health.unclassified_share(desk.folder) or 0.0)
+    return table(desk.say, "defects", found, ACTIONS, note=desk.say.text("unclassified", {"share": unclassified}))
 
 
 def accounts(desk: Desk) -> Table | Note:
     """Rows per object of the source, all answered for."""
     found = health.row_accounts(desk.folder)
-    if found.empty:
-        return Note("No importer made this folder.")
-    columns = [
-        ("object", "Object", "text"),
-        ("table", "Table", "text"),
-        *((c, c.capitalize(), "count") for c in ("read", "kept", "fixed", "quarantined", "dropped")),
-    ]
-    return table("Rows of the source: read = kept + fixed + quarantined + dropped", found, columns)
+    return Note(desk.say.text("no_importer")) if found.empty else table(desk.say, "accounts", found, ACCOUNTS)
 
 
 def owner_changes(desk: Desk) -> Table | Note:
     """Rows nobody owns, performers who are not the owner, deals handed on."""
     found = health.owner_changes(desk.folder)
-    if found.empty:
-        return Note("The import found no change of owner, or no importer made this folder.")
-    return table(
-        "Owners",
-        found,
-        [
-            ("code", "Code", "text"),
-            ("table", "Table", "text"),
-            ("action", "Action", "text"),
-            ("rows", "Rows", "count"),
-            ("text", "What", "text"),
-        ],
-    )
+    return Note(desk.say.text("no_owners")) if found.empty else table(desk.say, "owners", found, ACTIONS)
 
 
 def headline(folder: Path) -> pd.DataFrame:
@@ -231,17 +207,11 @@ def sensitivity(desk: Desk, study: Callable[[Path], pd.DataFrame] = headline) ->
     try:
         found = health.sensitivity(desk.folder, study)
     except DataError as missing:
-        return Note(f"{missing}.")
-    columns = [("threshold", "Threshold", "text"), ("activity", "Activity", "text"), ("grade", "Grade", "text"),
-               ("effect_relative", "One more a week goes with", "share:relative_low:relative_high")]  # fmt: skip
-    return table(
-        "Headline results by threshold",
-        found,
-        columns,
-        note="Counts do not depend on the threshold; what rests on meaningful attempts does.",
-    )
+        return Note(desk.say.text("refused", {"why": missing}))
+    return table(desk.say, "sensitivity", found, SENSITIVITY, note=desk.say.text("sensitivity.note"))
 
 
-def shown(frame: pd.DataFrame, rows: int) -> str:
+def shown(desk: Desk, frame: pd.DataFrame, rows: int) -> str:
     """How many rows a table leaves out."""
-    return f"{len(frame) - rows:,} more rows are not shown." if len(frame) > rows else ""
+    left = len(frame) - rows
+    return desk.say.plural("left_out", left) if left > 0 else ""

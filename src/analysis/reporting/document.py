@@ -47,7 +47,7 @@ class Document:
 
 def read_document(nb: Mapping[str, Any]) -> Document:
     """The document in a notebook (an nbformat node or its JSON)."""
-    found = list(_blocks(nb))
+    found = list(_blocks(nb, _language(nb)))
     heading = next((b for b in found if b["block"] == "title"), None) or _own_title(found, nb)
     summary = next((b for b in found if b["block"] == "summary"), None)
     shown = [b for b in found if b["block"] not in ("title", "summary")]
@@ -64,7 +64,7 @@ def _own_title(found: list[dict[str, Any]], nb: Mapping[str, Any]) -> dict[str, 
                 block["nodes"].remove(node)
                 return {"block": "title", "text": _text_of(node["runs"]), "lines": [], "lang": "en"}
     title = (nb.get("metadata") or {}).get("title")
-    return {"block": "title", "text": str(title or "Report"), "lines": [], "lang": "en"}
+    return {"block": "title", "text": str(title or words.text("page.report")), "lines": [], "lang": "en"}
 
 
 def _opens_section(block: Mapping[str, Any]) -> bool:
@@ -96,23 +96,37 @@ def _number(blocks: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return contents
 
 
-def _blocks(nb: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _language(nb: Mapping[str, Any]) -> str:
+    """The locale that the title block names."""
+    outputs = (output for cell in nb["cells"] for output in cell.get("outputs", ()))
+    shown = ((output.get("data") or {}).get(MIME) for output in outputs)
+    return next((str(block["lang"]) for block in shown if block and block["block"] == "title"), words.ENGLISH)
+
+
+def _own_words(cell: Mapping[str, Any], locale: str) -> str:
+    """A text cell's Markdown: as it stands in English, else the entry of its id in that language's texts."""
+    key = f"templates.{cell.get('id')}"
+    english = locale.split("_")[0] == words.ENGLISH
+    return _joined(cell["source"]) if english or not words.has(key, locale) else words.text(key, locale=locale)
+
+
+def _blocks(nb: Mapping[str, Any], locale: str) -> Iterator[dict[str, Any]]:
     for cell in nb["cells"]:
         if HIDE_TAG in cell.get("metadata", {}).get("tags", ()):
             continue
         if cell["cell_type"] == "markdown":
-            nodes = prose(_joined(cell["source"]))
+            nodes = prose(_own_words(cell, locale))
             if nodes:
                 yield {"block": "prose", "nodes": nodes}
         elif cell["cell_type"] == "code":
             for output in cell.get("outputs", ()):
-                yield from _shown(output)
+                yield from _shown(output, locale)
 
 
-def _shown(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _shown(output: Mapping[str, Any], locale: str) -> Iterator[dict[str, Any]]:
     """What one output contributes: a block, a picture, reduced foreign HTML; of an error only that there was one."""
     if output["output_type"] == "error":
-        yield {"block": "note", "text": words.text("page.failed_cell"), "title": "", "tone": "warn"}
+        yield {"block": "note", "text": words.text("page.failed_cell", locale=locale), "title": "", "tone": "warn"}
     data = output.get("data") or {}
     if MIME in data:
         yield _own(data[MIME])
@@ -123,7 +137,11 @@ def _shown(output: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"block": "picture", "type": kind, "data": _base64(kind, _joined(data[kind])), "alt": alt}
             return
     if "text/html" in data and "application/javascript" not in data:
-        yield {"block": "foreign", "html": _joined(data["text/html"]), "label": words.text("page.scroll_hint")}
+        yield {
+            "block": "foreign",
+            "html": _joined(data["text/html"]),
+            "label": words.text("page.scroll_hint", locale=locale),
+        }
 
 
 def _own(data: Mapping[str, Any]) -> dict[str, Any]:

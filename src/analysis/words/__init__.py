@@ -1,5 +1,6 @@
 """Words from numbers: what the reports say, in the reader's language, with every text in texts/*.toml."""
 
+from analysis.words.catalogue import DEFAULT_LOCALE as ENGLISH
 from analysis.words.catalogue import entry, has, plural, text
 from analysis.words.cells import spreadsheet_text, starts_formula
 from analysis.words.findings import finding_sentence
@@ -31,9 +32,12 @@ from analysis.words.numbers import (
     shorten,
     significant,
 )
+from analysis.words.voice import Voice
 
 __all__ = [
+    "ENGLISH",
     "GRADES",
+    "Voice",
     "capital",
     "chance",
     "compact",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from scipy.special import expit, logit
 
 from analysis import words
+from analysis.management.response import BIN_NAMES, SETTLE_DAYS, ResponseEffect
 from analysis.reporting import figures
 from analysis.reporting.alignment.desk import Desk
 from analysis.reporting.blocks import Block, Note, Points
 
-NEVER = "never contacted"
+NEVER = BIN_NAMES[-1]
 
 
 def classes(desk: Desk) -> Block:
@@ -33,38 +34,36 @@ def classes(desk: Desk) -> Block:
 
 
 def effect(desk: Desk) -> Block:
-    """The slope held equal beside the plain one, the leads never contacted, and what cannot be ruled out."""
+    """What is left with all held equal beside the plain comparison, the leads never contacted, what cannot be ruled out."""
     if desk.told(desk.response, ""):
         return Note(desk.text("response_cannot"))
-    from analysis.management.response import SETTLE_DAYS
-
-    found = desk.response
+    found, say = desk.response, words.Voice(desk.texts, desk.locale)
     never = found.bins.set_index("response").loc[NEVER]
     kept = {"n": desk.count(never["n"]), "share": desk.share(never["n"] / found.n), "days": SETTLE_DAYS}
-    return Points((held_equal(desk), plain(desk), desk.text("never_kept", kept), desk.text("response_limit")))
+    return Points(
+        (held_equal(found, say), plain(found, say), desk.text("never_kept", kept), desk.text("response_limit"))
+    )
 
 
-def held_equal(desk: Desk) -> str:
-    """Change of the odds per doubling, source, hour of the week and rep held equal."""
-    value, low, high = (odds(x) for x in (desk.response.per_doubling, desk.response.conf_low, desk.response.conf_high))
-    if low <= 0 <= high:
-        return desk.text("held_equal_open", {"low": signed(desk, low), "high": signed(desk, high)})
-    key = "held_equal_lower" if value < 0 else "held_equal_higher"
-    near, far = sorted((abs(low), abs(high)))
-    return desk.text(key, {"value": desk.share(abs(value)), "low": desk.share(near), "high": desk.share(far)})
+def held_equal(found: ResponseEffect, say: words.Voice) -> str:
+    """What twice the time to the first touch goes with, source, hour of the week and rep held equal; say: alignment's."""
+    values = {"base": say.share(base(found), decimals=1)}
+    slopes = {"value": found.per_doubling, "low": found.conf_low, "high": found.conf_high}
+    values |= {name: say.share(after_doubling(found, slope), decimals=1) for name, slope in slopes.items()}
+    return say.text("held_equal_open" if found.conf_low <= 0 <= found.conf_high else "held_equal", values)
 
 
-def plain(desk: Desk) -> str:
+def plain(found: ResponseEffect, say: words.Voice) -> str:
     """What the comparison without anything held equal would say."""
-    naive = odds(desk.response.naive_per_doubling)
-    return desk.text("plain_lower" if naive < 0 else "plain_higher", {"value": desk.share(abs(naive))})
+    return say.text("plain", {"value": say.share(after_doubling(found, found.naive_per_doubling), decimals=1)})
 
 
-def odds(log_odds: float) -> float:
-    """A change in log odds as a relative change of the odds."""
-    return float(np.expm1(log_odds))
+def base(found: ResponseEffect) -> float:
+    """Share of all leads looked at that became an opportunity."""
+    return float(found.bins["converted"].sum() / found.n)
 
 
-def signed(desk: Desk, value: float) -> str:
-    """A change with its sign in words: 12% lower, 3% higher."""
-    return desk.text("lower" if value < 0 else "higher", {"value": desk.share(abs(value))})
+def after_doubling(found: ResponseEffect, slope: float) -> float:
+    """The share that becomes an opportunity where `base` does, after a change in log odds: a leader knows no odds."""
+    known = base(found)
+    return float(expit(logit(known) + slope))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis import words
 from analysis.management import coaching as things_room
 from analysis.management.coaching_effect import CoachingEffect, coaching_effect
 from analysis.management.gaps import CONVERSIONS
@@ -12,9 +11,37 @@ from analysis.management.managers import attainment_by_quartile, manager_activit
 from analysis.management.ramp import Ramp, ramp
 from analysis.management.ramp_plan import activity_plan
 from analysis.reporting.blocks import Answer, Note, Table
-from analysis.reporting.managing.desk import Desk, ask, table
+from analysis.reporting.managing.desk import Desk
 from analysis.reporting.managing.plots import whiskers
+from analysis.reporting.managing.tables import table
 from analysis.reporting.research.picture import Picture
+
+THINGS = {"label": "text", "thing": "text", "status": "text", "sentence": "text"}
+MANAGER = {"title": "text", "unit": "text", "sessions": "count", "value": "number:conf_low:conf_high"}
+QUARTILES = {
+    "quartile": "count",
+    "managers": "count",
+    "reps": "count",
+    "sessions_per_rep_month": "number",
+    "value": "share:conf_low:conf_high",
+    "remark": "text",
+}
+RAMP_TIMES = {
+    "cohort": "text",
+    "event": "text",
+    "n": "count",
+    "events": "count",
+    "median_days": "count:conf_low:conf_high",
+    "naive_days": "count",
+    "remark": "text",
+}
+RAMP_PLAN = {
+    "kind": "text",
+    "weeks": "text",
+    "value": "number:conf_low:conf_high",
+    "others": "number",
+    "remark": "text",
+}
 
 
 def people_answer(desk: Desk, months: int = 6) -> tuple[pd.DataFrame, Answer]:
@@ -22,59 +49,48 @@ def people_answer(desk: Desk, months: int = 6) -> tuple[pd.DataFrame, Answer]:
     found = things_room.one_thing(desk.book, months)
     now = found[(found["month"] == found["month"].max()) & (found["team_id"] == desk.team_id)]
     active = now[now["status"].isin([things_room.NEW, things_room.OPEN])]
-    sentence = (
-        f"{len(active)} of {len(now)} reps of the team have one thing to work on; for the others nothing stands out."
-    )
+    sentence = desk.say.text("people.answer", {"active": len(active), "all": len(now)})
     if now["status"].eq(things_room.FEW).all():
-        sentence = "The team is too small to compare its reps with each other."
+        sentence = desk.say.text("people.too_small")
     return found, Answer(sentence, tuple(active["sentence"]))
-
-
-def _labels(frame: pd.DataFrame) -> pd.Series:
-    names = {rep: f"rep {number + 1}" for number, rep in enumerate(sorted(frame["rep_id"].unique()))}
-    return frame["rep_id"].map(names)
 
 
 def things(desk: Desk, found: pd.DataFrame) -> Table:
     """This month's one thing per rep."""
-    mine = found[found["team_id"] == desk.team_id].assign(label=_labels)
+    mine = found[found["team_id"] == desk.team_id]
+    numbers = {rep: desk.say.text("rep", {"n": place + 1}) for place, rep in enumerate(sorted(mine["rep_id"].unique()))}
     now = mine[mine["month"] == mine["month"].max()]
-    now = now.assign(thing=[CONVERSIONS.get(name, name.replace("_", " ")) for name in now["thing"]])
-    heads = [
-        ("label", "Rep", "text"),
-        ("thing", "The one thing", "text"),
-        ("status", "Status", "text"),
-        ("sentence", "Why", "text"),
-    ]
-    return table("One thing per rep", now, heads, source=desk.source)
+    called = [CONVERSIONS.get(name, name.replace("_", " ")) for name in now["thing"]]
+    rows = now.assign(label=now["rep_id"].map(numbers), thing=called)
+    return table(desk.say, "things", rows, THINGS, source=desk.source)
 
 
 def trend_of_things(desk: Desk, found: pd.DataFrame) -> Table:
     """How the things moved from month to month, all teams together."""
     counts = found.groupby(["month", "status"]).size().unstack(fill_value=0).reset_index()
-    heads = [
-        ("month", "Month to", "date"),
-        *[(name, name.capitalize(), "count") for name in counts.columns if name != "month"],
-    ]
-    return table("Month by month, all teams", counts, heads)
+    heads = {str(name): str(name).capitalize() for name in counts.columns if name != "month"}
+    return table(desk.say, "things_trend", counts, {"month": "date", **dict.fromkeys(heads, "count")}, heads=heads)
 
 
 def coaching_note(desk: Desk) -> tuple[CoachingEffect | Note, Note]:
     """What a coaching session goes with, whether that depends on the coach, and the placebo."""
-    found = ask(lambda: coaching_effect(desk.book), "coaching and later improvement")
+    found = desk.ask(lambda: coaching_effect(desk.book), "coaching")
     if isinstance(found, Note):
         return found, found
-    low, high = (100 * found.overall.conf_low, 100 * found.overall.conf_high)
-    text = f"Over all managers a session goes with {100 * found.overall.estimate:+.1f} % of the coached activity in the next six weeks ({low:+.1f} to {high:+.1f} %)."
+    overall = found.overall
+    values = {"change": _percent(overall.estimate), "low": _percent(overall.conf_low), "high": _percent(overall.conf_high)}  # fmt: skip
+    said = [desk.say.text("people.session", values)]
     if found.by_skill is not None:
-        clear = found.by_skill.p_value < 0.05
-        text += f" It {'depends' if clear else 'does not clearly depend'} on the coach (measured by the {found.skill})."
-    text += (
-        f" Sessions still to come explain nothing (p = {found.placebo.p_value:.2f})."
-        if found.placebo.p_value > 0.1
-        else (" Sessions still to come seem to explain the past: coaching may follow the numbers, not lead them.")
-    )
-    return found, Note(f"{text} A plain before-after comparison says {100 * found.naive:+.1f} %.")
+        key = "people.depends" if found.by_skill.p_value < 0.05 else "people.depends_not"
+        said.append(desk.say.text(key, {"skill": found.skill}))
+    fine = found.placebo.p_value > 0.1
+    said.append(desk.say.text("people.placebo_fine" if fine else "people.placebo_bad", {"p": f"{found.placebo.p_value:.2f}"}))  # fmt: skip
+    said.append(desk.say.text("people.plain", {"change": _percent(found.naive)}))
+    return found, Note(" ".join(said))
+
+
+def _percent(log_points: float) -> str:
+    return f"{100 * log_points:+.1f}"
 
 
 def coaching_by_manager(desk: Desk, found: CoachingEffect | Note) -> Picture | Note:
@@ -82,83 +98,63 @@ def coaching_by_manager(desk: Desk, found: CoachingEffect | Note) -> Picture | N
     if isinstance(found, Note):
         return found
     rows = found.by_manager.sort_values("shrunk", ascending=False)
-    rows = rows.assign(label=[f"manager {number + 1}" for number in range(len(rows))])
+    rows = rows.assign(label=[desk.say.text("manager", {"n": number + 1}) for number in range(len(rows))])
     clear = ((rows["shrunk_low"] > 0) | (rows["shrunk_high"] < 0)).sum()
     return whiskers(
-        rows, "label", "shrunk", ("shrunk_low", "shrunk_high"), share=True, other=("estimate", "the manager's own data alone"),
-        title=f"The coaching of {clear} of {len(rows)} managers goes with a change", axis="change of the coached activity per session",
+        desk.say, rows, "label", "shrunk", ("shrunk_low", "shrunk_high"), share=True,
+        other=("estimate", desk.say.text("people.own_data")), axis=desk.say.text("people.by_manager_axis"),
+        title=desk.say.text("people.by_manager", {"clear": clear, "all": len(rows)}),
     )  # fmt: skip
 
 
 def manager_table(desk: Desk) -> Table | Note:
     """What the team's manager does, per kind."""
-    found = ask(lambda: manager_activity(desk.book), "manager activity")
+    found = desk.ask(lambda: manager_activity(desk.book), "manager")
     if isinstance(found, Note):
         return found
     reps = desk.book.frame("reps")
     mine = reps.loc[reps["team_id"] == desk.team_id, "manager_id"].dropna().unique()
     rows = found[found["manager_id"].isin(mine)]
-    heads = [("title", "What", "text"), ("unit", "Unit", "text"), ("sessions", "Sessions", "count")]
-    return table(
-        "The manager's own activity", rows, [*heads, ("value", "Pace", "number:conf_low:conf_high")], source=desk.source
-    )
+    return table(desk.say, "manager_activity", rows, MANAGER, source=desk.source)
 
 
 def quartiles(desk: Desk) -> Table | Note:
     """Quota attainment by how much managers coach."""
-    found = ask(lambda: attainment_by_quartile(desk.book), "attainment by manager quartile")
+    found = desk.ask(lambda: attainment_by_quartile(desk.book), "quartiles")
     if isinstance(found, Note):
         return found
-    heads = [
-        ("quartile", "Quartile (4 coaches most)", "count"),
-        ("managers", "Managers", "count"),
-        ("reps", "Reps", "count"),
-    ]
-    heads += [
-        ("sessions_per_rep_month", "Sessions per rep and month", "number"),
-        ("value", "Attainment", "share:conf_low:conf_high"),
-    ]
-    note = "It describes: managers may coach more where it goes badly, or have time for it where it goes well."
-    return table("Quota attainment by manager quartile", found, [*heads, ("note", "Remark", "text")], note=note)
+    rows = found.rename(columns={"note": "remark"})
+    return table(desk.say, "quartiles", rows, QUARTILES, note=desk.say.text("quartiles.note"))
 
 
 def ramp_times(desk: Desk) -> tuple[Ramp | Note, Table | Note]:
     """Time to the first deal and to quota pace, per hire cohort."""
-    found = ask(lambda: ramp(desk.book), "ramp of new reps")
+    found = desk.ask(lambda: ramp(desk.book), "ramp")
     if isinstance(found, Note):
         return found, found
-    rows = found.times.assign(
-        cohort=found.times["cohort"].replace("", "all new reps"), event=found.times["event"].str.replace("_", " ")
+    rows = found.times.rename(columns={"note": "remark"}).assign(
+        cohort=found.times["cohort"].replace("", desk.say.text("people.all_new")),
+        event=found.times["event"].str.replace("_", " "),
     )
-    heads = [
-        ("cohort", "Hired", "text"),
-        ("event", "Until", "text"),
-        ("n", "Reps", "count"),
-        ("events", "Got there", "count"),
-    ]
-    heads += [
-        ("median_days", "Median days", "count:conf_low:conf_high"),
-        ("naive_days", "Mean of those who did", "count"),
-    ]
-    note = f"{found.skipped} reps were hired before the records begin, or nobody knows when, and are not followed."
-    return found, table("How long new reps take", rows, [*heads, ("note", "Remark", "text")], note=note)
+    note = desk.say.text("people.skipped", {"n": found.skipped})
+    return found, table(desk.say, "ramp_times", rows, RAMP_TIMES, note=note)
 
 
 def ramp_curve(desk: Desk, found: Ramp | Note) -> Picture | Note:
     """Productivity by tenure as a share of the same rep's level after a year."""
     if isinstance(found, Note):
         return found
-    rows = found.curve.iloc[:-1].assign(
-        label=[f"weeks {int(a)} to {int(b)}" for a, b in found.curve.iloc[:-1][["from_week", "to_week"]].to_numpy()]
-    )
+    stretches = found.curve.iloc[:-1][["from_week", "to_week"]].to_numpy()
+    labels = [desk.say.text("weeks", {"first": int(first), "last": int(last)}) for first, last in stretches]
+    rows = found.curve.iloc[:-1].assign(label=labels)
     known = rows.dropna(subset=["share"])
     below = known[known["conf_high"] < 1]
-    title = "No stretch of the first year is clearly below full strength"
+    title = desk.say.text("people.curve_whole")
     if len(below):
-        title = f"New reps are clearly below full strength until week {int(below['to_week'].max())}"
+        title = desk.say.text("people.curve_below", {"week": int(below["to_week"].max())})
     return whiskers(
-        rows, "label", "share", ("conf_low", "conf_high"), share=True, line=1.0, other=("naive_share", "those still here against tenured reps"),
-        title=title, axis="wins as a share of the same rep's level after a year",
+        desk.say, rows, "label", "share", ("conf_low", "conf_high"), share=True, line=1.0, title=title,
+        other=("naive_share", desk.say.text("people.curve_naive")), axis=desk.say.text("people.curve_axis"),
     )  # fmt: skip
 
 
@@ -168,21 +164,11 @@ def ramp_plan_table(desk: Desk, found: Ramp | Note) -> Table | Note:
         return found
     plan = activity_plan(desk.book, found)
     if plan.empty:
-        return Note("Nobody has reached quota pace yet: there is no example to follow.")
-    wide = plan[plan["from_week"] < 26].assign(
-        weeks=lambda f: [f"{int(a)} to {int(b)}" for a, b in f[["from_week", "to_week"]].to_numpy()]
-    )
-    rows = wide[wide["group"] == "ramped"].merge(
-        wide.loc[wide["group"] == "others", ["kind", "weeks", "value"]].rename(columns={"value": "others"}),
-        on=["kind", "weeks"],
-        how="left",
-    )
-    rows = rows.assign(kind=[words.capital(words.kinds_name(kind)) for kind in rows["kind"]])
-    heads = [
-        ("kind", "Activity", "text"),
-        ("weeks", "Weeks in the job", "text"),
-        ("value", "A week, those who ramped", "number:conf_low:conf_high"),
-    ]
-    return table(
-        "A plan from those who ramped", rows, [*heads, ("others", "Others", "number"), ("note", "Remark", "text")]
-    )
+        return Note(desk.say.text("people.nobody"))
+    early = plan[plan["from_week"] < 26]
+    spans = early[["from_week", "to_week"]].to_numpy()
+    wide = early.assign(weeks=[desk.say.between(str(int(first)), str(int(last))) for first, last in spans])
+    others = wide.loc[wide["group"] == "others", ["kind", "weeks", "value"]].rename(columns={"value": "others"})
+    rows = wide[wide["group"] == "ramped"].merge(others, on=["kind", "weeks"], how="left")
+    rows = rows.rename(columns={"note": "remark"}).assign(kind=[desk.say.label(kind) for kind in rows["kind"]])
+    return table(desk.say, "ramp_plan", rows, RAMP_PLAN)

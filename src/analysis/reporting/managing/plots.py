@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
+from analysis import words
 from analysis.management.plan import ChanceCurve
 from analysis.reporting.research.picture import Picture, empty, finish, picture, themed
 from analysis.reporting.theme import LIGHT
@@ -15,6 +16,7 @@ ACCENT, GREY, INK = LIGHT["accent"], LIGHT["grey"], LIGHT["ink"]
 
 
 def whiskers(
+    say: words.Voice,
     frame: pd.DataFrame,
     name: str,
     value: str,
@@ -33,7 +35,7 @@ def whiskers(
     """
     known = frame.dropna(subset=[value])
     if known.empty:
-        return empty("The data cannot carry this picture.")
+        return empty(locale=say.locale)
     with themed():
         figure, (ax,) = picture(height=1.3 + 0.3 * len(known))
         low, high, place = known[bounds[0]], known[bounds[1]], range(len(known))[::-1]
@@ -49,16 +51,21 @@ def whiskers(
         ax.set(xlabel=axis, ylim=(-0.7, len(known) - 0.3))
         if share:
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        hollow = f" Hollow: {other[1]}." if other else ""
-        return finish(figure, title, f"Line: 95 % range.{hollow} {source}")
+        hollow = [say.text("hollow", {"what": other[1]})] if other else []
+        return finish(figure, title, " ".join([say.text("line"), *hollow, source]))
 
 
 def chance_curves(
-    curves: Mapping[str, ChanceCurve], now: Mapping[str, float], *, title: str, source: str = ""
+    say: words.Voice,
+    curves: Mapping[str, ChanceCurve],
+    now: Mapping[str, float],
+    *,
+    title: str,
+    source: str = "",
 ) -> Picture:
     """Chance of reaching the goal by lever and number a week; a dot marks today's pace."""
     if not curves:
-        return empty("No lever can be simulated on this data.")
+        return empty(say.text("goals.no_simulation"), locale=say.locale)
     with themed():
         figure, axes = picture(width=8.0, height=3.2, columns=len(curves), sharey=True)
         for ax, (lever, curve) in zip(axes, curves.items(), strict=True):
@@ -66,7 +73,7 @@ def chance_curves(
             base = 0.0 if lever in ("opportunities", "asks") else now[lever]
             ax.plot(base + curve.numbers / weeks, curve.chances, color=ACCENT)
             ax.scatter([now[lever]], [curve.at((now[lever] - base) * weeks)], color=INK, zorder=3, s=36)
-            ax.set(xlabel=f"{lever.replace('_', ' ')} a week", ylim=(0, 1))
+            ax.set(xlabel=say.text("goals.a_week", {"lever": lever.replace("_", " ")}), ylim=(0, 1))
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes[0].set_ylabel("chance of reaching quota")
-        return finish(figure, title, f"Dot: today's pace. {source}")
+        axes[0].set_ylabel(say.text("goals.chances_axis"))
+        return finish(figure, title, say.text("goals.today", {"source": source}))

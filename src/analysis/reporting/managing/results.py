@@ -6,16 +6,27 @@ import pandas as pd
 
 from analysis import words
 from analysis.management.book import COMPANY
-from analysis.management.funnel import Funnel, funnel
-from analysis.management.metrics import ACTIVITY, OBJECTIVE, RESULT
+from analysis.management.funnel import ABOVE, BELOW, Funnel, funnel
 from analysis.management.scorecard import FALLING, RISING, scorecard, trends
 from analysis.reporting import figures
 from analysis.reporting.blocks import Answer, Figure, Note, Table
-from analysis.reporting.managing.desk import BLANK, Desk, one, table
+from analysis.reporting.managing.desk import Desk
 from analysis.reporting.managing.plots import whiskers
+from analysis.reporting.managing.tables import one, table
 from analysis.reporting.research.picture import Picture
 
 FORMS = {"money": "money", "share": "share", "count": "count", "days": "count", "ratio": "number"}
+CARD = dict.fromkeys(("title", "value", "before", "trend", "meaning"), "text")
+ABSENT = dict.fromkeys(("title", "missing", "definition"), "text")
+TRENDS = {"title": "text", "slope": "share:slope_low:slope_high", "direction": "text"}
+CONVERSIONS = {
+    "title": "text",
+    "n": "count",
+    "conversion": "share:conf_low:conf_high",
+    "naive_open_as_lost": "share",
+    "naive_ratio": "share",
+    "bias": "text",
+}
 
 
 def results_answer(desk: Desk, card: pd.DataFrame) -> Answer:
@@ -23,16 +34,23 @@ def results_answer(desk: Desk, card: pd.DataFrame) -> Answer:
     mine = trends(card[card["team_id"] == desk.team_id]).set_index("metric")
     revenue = card[(card["team_id"] == desk.team_id) & (card["metric"] == "revenue") & card["complete"].eq(True)]
     if revenue.empty:
-        return Answer("No complete period is on record yet.")
+        return Answer(desk.say.text("results.no_period"))
     last = revenue.iloc[-1]
-    money = words.money(float(last["value"]), desk.book.currency)
-    sentence = f"{money} were booked in the period from {words.date(last['period_start'])}"
-    if words.is_known(last["objective"]):
-        sentence += f", {words.share(last['value'] / last['objective'])} of the objective"
+    values = {
+        "money": desk.say.money(float(last["value"]), desk.book.currency),
+        "date": desk.say.date(last["period_start"]),
+    }
+    if known := words.is_known(last["objective"]):
+        values["share"] = desk.say.share(last["value"] / last["objective"])
     titles = card.drop_duplicates("metric").set_index("metric")["title"]
     ways = mine["direction"].to_dict()
-    moved = [f"{title} is {ways[metric]}." for metric, title in titles.items() if ways.get(metric) in (RISING, FALLING)]
-    return Answer(sentence + ".", tuple(moved) or ("No metric shows a clear trend.",))
+    moved = [
+        desk.say.text("results.moved", {"metric": title, "direction": ways[metric]})
+        for metric, title in titles.items()
+        if ways.get(metric) in (RISING, FALLING)
+    ]
+    sentence = desk.say.text("results.booked_of" if known else "results.booked", values)
+    return Answer(sentence, tuple(moved) or (desk.say.text("results.nothing_moved"),))
 
 
 def card_table(desk: Desk, card: pd.DataFrame, metric_class: str) -> Table:
@@ -44,41 +62,29 @@ def card_table(desk: Desk, card: pd.DataFrame, metric_class: str) -> Table:
         {
             "title": rows["title"],
             "value": [_valued(row, desk) for row in rows.to_dict("records")],
-            "before": [
-                one(row["previous"], FORMS.get(row["unit"], "number"), desk.book.currency)
-                for row in rows.to_dict("records")
-            ],
+            "before": [_written(row, "previous", desk) for row in rows.to_dict("records")],
             "trend": rows["direction"],
             "meaning": rows["definition"],
         }
     )
-    names = {
-        RESULT: "Results (lagging)",
-        OBJECTIVE: "Pipeline and other objectives (leading)",
-        ACTIVITY: "Activities (leading)",
-    }
-    heads = [
-        ("title", "Metric", "text"),
-        ("value", "Value", "text"),
-        ("before", "Before", "text"),
-        ("trend", "Trend", "text"),
-    ]
-    return table(names[metric_class], shown, [*heads, ("meaning", "Meaning", "text")], source=desk.source)
+    return table(desk.say, "card", shown, CARD, caption=f"caption_{metric_class}", source=desk.source)
+
+
+def _written(row: dict, column: str, desk: Desk) -> str:
+    return one(desk.say, row[column], FORMS.get(row["unit"], "number"), desk.book.currency)
 
 
 def _valued(row: dict, desk: Desk) -> str:
-    form = FORMS.get(row["unit"], "number")
-    value, low, high = (one(row[key], form, desk.book.currency) for key in ("value", "conf_low", "conf_high"))
-    return value if BLANK in (low, high) else f"{value} ({low} to {high})"
+    value, low, high = (_written(row, column, desk) for column in ("value", "conf_low", "conf_high"))
+    return value if desk.say.none in (low, high) else desk.say.ranged(value, low, high)
 
 
 def absent(desk: Desk, card: pd.DataFrame) -> Table | Note:
     """Metrics this data cannot give, and the table or column each waits for."""
     rows = card[~card["recorded"] & (card["team_id"] == COMPANY)]
     if rows.empty:
-        return Note("Every metric of the scorecard is recorded.")
-    heads = [("title", "Metric", "text"), ("missing", "Not recorded", "text"), ("definition", "It would say", "text")]
-    return table("Not recorded", rows, heads)
+        return Note(desk.say.text("results.all_recorded"))
+    return table(desk.say, "absent", rows, ABSENT)
 
 
 def trend_table(desk: Desk, card: pd.DataFrame) -> Table:
@@ -87,12 +93,7 @@ def trend_table(desk: Desk, card: pd.DataFrame) -> Table:
     rows = rows.assign(title=rows["metric"].map(card.drop_duplicates("metric").set_index("metric")["title"]))
     relative = rows[["slope", "slope_low", "slope_high"]].div(rows["value"].where(rows["value"] > 0), axis=0)
     rows[["slope", "slope_low", "slope_high"]] = relative
-    heads = [
-        ("title", "Metric", "text"),
-        ("slope", "Change per period", "share:slope_low:slope_high"),
-        ("direction", "Trend", "text"),
-    ]
-    return table("Trends, as a share of the newest value", rows, heads, source=desk.source)
+    return table(desk.say, "trends", rows, TRENDS, source=desk.source)
 
 
 def _steps(found: Funnel, desk: Desk) -> pd.DataFrame:
@@ -104,7 +105,7 @@ def funnel_figure(desk: Desk, found: Funnel) -> Figure | Note:
     """Conversion of every recorded step with its range, the company's rate beside it."""
     rows = _steps(found, desk)
     if rows.empty:
-        return Note("No step of the funnel has a case in these weeks.")
+        return Note(desk.say.text("results.no_step"))
     company = found.steps[found.steps["scope"] == "company"].set_index("step")["conversion"]
     steps = pd.DataFrame(
         {
@@ -115,41 +116,35 @@ def funnel_figure(desk: Desk, found: Funnel) -> Figure | Note:
             "n": rows["n"],
         }
     )
-    return figures.funnel(steps.assign(peer=rows["step"].map(company)), source=desk.source)
+    peer = rows["step"].map(company)
+    return figures.funnel(steps.assign(peer=peer), source=desk.source, locale=desk.say.locale)
 
 
 def conversions(desk: Desk, found: Funnel) -> Table:
     """The honest conversion beside the naive ones, with their bias in words, and the steps that are not recorded."""
-    rows = _steps(found, desk)
-    heads = [
-        ("title", "Step", "text"),
-        ("n", "Cases", "count"),
-        ("conversion", "Conversion", "share:conf_low:conf_high"),
-        ("naive_open_as_lost", "Open as lost", "share"),
-        ("naive_ratio", "Ratio of totals", "share"),
-        ("bias", "What counting gets wrong", "text"),
+    gaps = [
+        desk.say.text("results.missing_step", {"step": step.replace("_", " "), "gap": gap})
+        for step, gap in found.missing.items()
     ]
-    missing = " ".join(f"{step.replace('_', ' ')}: {gap}." for step, gap in found.missing.items())
-    return table("Conversions", rows, heads, note=missing, source=desk.source)
+    rows = _steps(found, desk)
+    return table(desk.say, "conversions", rows, CONVERSIONS, note=" ".join(gaps), source=desk.source)
 
 
 def peers(desk: Desk, found: Funnel, step: str = "opportunity_to_won") -> Picture | Note:
     """Each rep's conversion pulled toward the team, with its range; the plain rate hollow."""
-    steps = found.steps
-    rows = steps[(steps["scope"] == "rep") & (steps["team_id"] == desk.team_id) & (steps["step"] == step)]
+    steps = found.steps[(found.steps["team_id"] == desk.team_id) & (found.steps["step"] == step)]
+    rows = steps[steps["scope"] == "rep"]
     if rows.empty or "shrunk" not in rows:
-        return Note(f"{step.replace('_', ' ').capitalize()}: no rep of the team has a case.")
-    rows = rows.sort_values("shrunk", ascending=False).assign(label=[f"rep {n + 1}" for n in range(len(rows))])
-    mean = float(
-        steps.loc[
-            (steps["scope"] == "team") & (steps["team_id"] == desk.team_id) & (steps["step"] == step), "conversion"
-        ].iloc[0]
-    )
-    named = rows["standing"].isin(["above the team", "below the team"]).sum()
-    title = f"{named} of {len(rows)} reps differ from the team by more than chance"
+        return Note(desk.say.text("results.no_case", {"step": step.replace("_", " ").capitalize()}))
+    labels = [desk.say.text("rep", {"n": n + 1}) for n in range(len(rows))]
+    rows = rows.sort_values("shrunk", ascending=False).assign(label=labels)
+    mean = float(steps.loc[steps["scope"] == "team", "conversion"].iloc[0])
+    named = rows["standing"].isin([ABOVE, BELOW]).sum()
     return whiskers(
-        rows, "label", "shrunk", ("shrunk_low", "shrunk_high"), title=title, axis=rows["title"].iloc[0].lower(),
-        source=f"Vertical line: the team. {desk.source}", share=True, line=mean, other=("conversion", "the plain rate"),
+        desk.say, rows, "label", "shrunk", ("shrunk_low", "shrunk_high"), share=True, line=mean,
+        title=desk.say.text("results.peers", {"named": named, "all": len(rows)}), axis=rows["title"].iloc[0].lower(),
+        source=desk.say.text("results.peers_line", {"source": desk.source}),
+        other=("conversion", desk.say.text("results.plain_rate")),
     )  # fmt: skip
 
 

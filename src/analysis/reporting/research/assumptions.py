@@ -9,113 +9,105 @@ import numpy as np
 
 from analysis import words
 from analysis.reporting.blocks import Column, Note, Table
-from analysis.reporting.research.book import Book, name, probability
+from analysis.reporting.research.book import Book, probability
 
-ASSUMPTIONS = {
-    "own_past": "A rep's own recent results held constant",
-    "rep_quarter_ends": "Each rep's own level at quarter ends (incentives)",
-    "no_calendar": "No week effects at all",
-}
-BASELINES = {
-    "rep_season": "rep and season",
-    "own_past": "and own recent results",
-    "pipeline": "and open pipeline",
-}
+ALL_TOGETHER = "all together"  # as the study names the forecast with every activity
+BASELINES = ("rep_season", "own_past", "pipeline")
 
 
 def assumptions(book: Book) -> Table:
     """Every activity's link as studied, and under each other assumption, as a share of the outcome per one extra."""
-    found = book.details["sensitivity"].get("links", {})
+    found, say = book.details["sensitivity"].get("links", {}), book.say
     rows: list[tuple[str, ...]] = []
     for activity, others in found.items():
-        rows.append((name(activity), "As studied", _interval(book.answered[activity]["link"]), ""))
-        rows += [
-            (name(activity), ASSUMPTIONS[one["assumption"]], _interval(one), probability(one["change_p"]))
-            for one in others
-        ]
+        studied = _interval(say, book.answered[activity]["link"])
+        rows.append((say.label(activity), say.text("assumptions.as_studied"), studied, ""))
+        for one in others:
+            said = say.text(f"assumptions.{one['assumption']}")
+            rows.append((say.label(activity), said, _interval(say, one), probability(one["change_p"], say)))
     columns = (
-        Column("Activity"),
-        Column("Assumption"),
-        Column("Per extra one", "likely range", "right"),
-        Column("p of the change", align="right"),
+        Column(say.text("activity")),
+        Column(say.text("assumptions.assumption")),
+        Column(say.text("per_extra"), say.text("likely_range"), "right"),
+        Column(say.text("assumptions.change_p"), align="right"),
     )
-    note = "Own results are moved by activities too, so that row is another estimate, not a better one; the last is what an analysis without a calendar says."
-    return Table("Under other assumptions", columns, tuple(rows), note=note, source=book.source())
+    caption, note = say.text("assumptions.caption"), say.text("assumptions.note")
+    return Table(caption, columns, tuple(rows), note=note, source=book.source())
 
 
 def baselines(book: Book) -> Table:
     """Forecast error saved over what was known without the activity, for three kinds of knowledge."""
-    found = book.details["sensitivity"].get("forecasts", {})
+    found, say = book.details["sensitivity"].get("forecasts", {}), book.say
     shown = [baseline for baseline in BASELINES if found.get(baseline)]
     activities = list(found[shown[0]]) if shown else []
     rows = tuple(
-        (_label(activity), *(_gain(found[baseline].get(activity)) for baseline in shown)) for activity in activities
+        (_label(say, activity), *(_gain(say, found[baseline].get(activity)) for baseline in shown))
+        for activity in activities
     )
-    columns = (Column("Activity"), *(Column(words.capital(BASELINES[b]), "error saved, p", "right") for b in shown))
-    missing = "" if "pipeline" in shown else " The pipeline is not recorded."
-    note = f"What works through the pipeline is in it already; a gain there is knowledge the pipeline does not hold.{missing}"
-    return Table("Forecasts, against what one knew already", columns, rows, note=note, source=book.source())
+    known = (Column(say.text(f"baselines.{baseline}"), say.text("baselines.unit"), "right") for baseline in shown)
+    note = say.text("baselines.note")
+    if "pipeline" not in shown:
+        note += " " + say.text("baselines.no_pipeline")
+    columns = (Column(say.text("activity")), *known)
+    return Table(say.text("baselines.caption"), columns, rows, note=note, source=book.source())
 
 
 def quality(book: Book) -> Table | Note:
     """Whether one that was meaningful, or reached a senior person, predicts more than one that was not."""
-    found = book.details["sensitivity"].get("quality", {})
+    found, say = book.details["sensitivity"].get("quality", {}), book.say
     rows = tuple(
         (
-            name(activity),
+            say.label(activity),
             one["quality"],
-            words.share(one["share"], decimals=0),
-            _interval(one),
-            probability(one["q_value"]),
+            say.share(one["share"], decimals=0),
+            _interval(say, one),
+            probability(one["q_value"], say),
         )
         for activity, each in found.items()
         for one in each
     )
     if not rows:
-        return Note(
-            "Whether activities were meaningful or reached senior people is not recorded, or is always the same."
-        )
+        return Note(say.text("quality.none"))
     columns = (
-        Column("Activity"),
-        Column("Quality"),
-        Column("Share of all", align="right"),
-        Column("On top of the plain one", "likely range", "right"),
-        Column("q", align="right"),
+        Column(say.text("activity")),
+        Column(say.text("quality.quality")),
+        Column(say.text("quality.share"), align="right"),
+        Column(say.text("quality.on_top"), say.text("likely_range"), "right"),
+        Column(say.text("quality.q"), align="right"),
     )
-    note = (
-        "All of these are counted together. An interval around nought says that the number matters more than the kind."
-    )
-    return Table("Does quality add to quantity?", columns, rows, note=note, source=book.source())
+    return Table(say.text("quality.caption"), columns, rows, note=say.text("quality.note"), source=book.source())
 
 
 def deal_size(book: Book) -> Table | Note:
     """Whether deals are larger after more of an activity: log revenue per win."""
-    found = book.details["sensitivity"].get("deal_size", {})
+    found, say = book.details["sensitivity"].get("deal_size", {}), book.say
     if not found:
-        return Note("There are too few deals with an amount to say whether their size follows any activity.")
-    rows = tuple((name(activity), _interval(one), probability(one["p_value"])) for activity, one in found.items())
-    columns = (
-        Column("Activity"),
-        Column("Deal size per extra one", "likely range", "right"),
-        Column("p", align="right"),
+        return Note(say.text("deal_size.none"))
+    rows = tuple(
+        (say.label(activity), _interval(say, one), probability(one["p_value"], say)) for activity, one in found.items()
     )
-    note = "Among weeks with a win; uncounted, and no part of a grade."
-    return Table("Are deals larger afterwards?", columns, rows, note=note, source=book.source())
+    columns = (
+        Column(say.text("activity")),
+        Column(say.text("deal_size.size"), say.text("likely_range"), "right"),
+        Column(say.text("deal_size.p"), align="right"),
+    )
+    return Table(say.text("deal_size.caption"), columns, rows, note=say.text("deal_size.note"), source=book.source())
 
 
-def _label(activity: str) -> str:
-    return "All together" if activity == "all together" else name(activity)
+def _label(say: words.Voice, activity: str) -> str:
+    return say.text("all_together") if activity == ALL_TOGETHER else say.label(activity)
 
 
-def _interval(link: Mapping[str, Any]) -> str:
+def _interval(say: words.Voice, link: Mapping[str, Any]) -> str:
     values = [link["estimate"], link["conf_low"], link["conf_high"]]
     if not all(words.is_known(value) for value in values):
-        return words.text("number.none")
-    point, low, high = (words.share(float(np.expm1(value)), decimals=1) for value in values)
-    return f"{point} ({low} to {high})"
+        return say.none
+    point, low, high = (say.share(float(np.expm1(value)), decimals=1) for value in values)
+    return say.ranged(point, low, high)
 
 
-def _gain(gain: Mapping[str, Any] | None) -> str:
+def _gain(say: words.Voice, gain: Mapping[str, Any] | None) -> str:
     if gain is None or not words.is_known(gain["gain"]):
-        return words.text("number.none")
-    return f"{words.share(gain['gain'], decimals=2)}, {probability(gain['p_value'])}"
+        return say.none
+    values = {"share": say.share(gain["gain"], decimals=2), "p": probability(gain["p_value"], say)}
+    return say.text("baselines.gain", values)

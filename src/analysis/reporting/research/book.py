@@ -21,16 +21,21 @@ from analysis.reporting.research.places import data_folder
 
 CLAIMS = ("A", "B")
 LEAST_P = 0.001
+SAY = words.Voice("research")
 
 
 @dataclass(frozen=True, repr=False)
 class Book:
-    """A panel with its study, by the parameters of a notebook; max_lag in periods, None for the plan's own rule."""
+    """A panel with its study, by the parameters of a notebook; max_lag in periods, None for the plan's own rule.
+
+    say: the notebook's texts in the reader's language.
+    """
 
     panel: Panel
     max_lag: int | None = None
     activities: tuple[str, ...] = ()
     seed: int = 0
+    say: words.Voice = SAY
 
     def __repr__(self) -> str:
         return f"Book({len(self.panel.frame)} rows, {len(self.panel.activities)} activities, seed {self.seed})"
@@ -105,18 +110,28 @@ class Book:
 
     def source(self) -> str:
         """The line under every picture: what it rests on."""
-        frame, period = self.panel.frame, self.panel.period
-        counted = f"{words.count(frame['rep_id'].nunique(), 'rep')}, {words.count(frame['week'].nunique(), period)}"
-        return f"Source: all teams of the company, {counted} up to {words.date(frame['week'].max())}"
+        frame = self.panel.frame
+        values = {
+            "reps": self.say.count(frame["rep_id"].nunique(), "rep"),
+            "periods": self.say.count(frame["week"].nunique(), self.panel.period),
+            "date": self.say.date(frame["week"].max()),
+        }
+        return self.say.text("source", values)
 
 
 def open_book(
-    data: str = "", *, as_of: str = "", max_lag: int = 0, activities: list[str] | None = None, seed: int = 0
+    data: str = "",
+    *,
+    as_of: str = "",
+    max_lag: int = 0,
+    activities: list[str] | None = None,
+    seed: int = 0,
+    locale: str = "en",
 ) -> Book:
     """Open a data folder for research.
 
     data: see data_folder. as_of: look at nothing later than this day; empty: everything. max_lag: longest delay in
-    periods, 0 for the plan's rule. Raises InputError for a folder or a day that is none, and what loading raises.
+    periods, 0 for the plan's rule. locale: language of the texts, BCP 47. Raises InputError for a folder or a day that is none, and what loading raises.
     """
     day = None
     if as_of:
@@ -124,23 +139,14 @@ def open_book(
             day = pd.Timestamp(as_of).normalize()
         except ValueError:
             raise InputError(f"`as_of` {as_of!r} is not a date: write it as 2026-11-16.") from None
-    return Book(load(data_folder(data), as_of=day), max_lag or None, tuple(activities or ()), seed)
+    panel = load(data_folder(data), as_of=day)
+    return Book(panel, max_lag or None, tuple(activities or ()), seed, words.Voice("research", locale))
 
 
-def name(activity: str) -> str:
-    """An activity as a label: ``E-mails``."""
-    return words.capital(words.kinds_name(activity))
-
-
-def probability(value: float | None) -> str:
+def probability(value: float | None, say: words.Voice = SAY) -> str:
     """A p- or q-value with three digits, never as nought."""
     if not words.is_known(value):
-        return words.text("number.none")
+        return say.none
     if value < LEAST_P:
-        return words.text("number.under", {"value": words.number(LEAST_P, decimals=3)})
-    return words.number(value, decimals=3)
-
-
-def names(activities: list[str]) -> str:
-    """Several activities in a sentence: ``demos, meetings and visits``."""
-    return words.listed([words.kinds_name(activity) for activity in activities])
+        return words.text("number.under", {"value": say.number(LEAST_P, decimals=3)}, locale=say.locale)
+    return say.number(value, decimals=3)

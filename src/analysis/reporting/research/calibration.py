@@ -13,7 +13,7 @@ from analysis.evidence.estimate import check_vcov, fit_headline
 from analysis.evidence.sample import make_sample
 from analysis.models.inference import contrast
 from analysis.reporting.blocks import Note
-from analysis.reporting.research.book import Book
+from analysis.reporting.research.book import SAY, Book
 
 
 def rotated_p_values(book: Book, copies: int) -> pd.DataFrame:
@@ -56,13 +56,15 @@ def exact_interval(count: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.nda
     return low, high
 
 
-def calibration_reading(found: Calibration) -> Note:
+def calibration_reading(found: Calibration, say: words.Voice = SAY) -> Note:
     """What the calibration measured, with what so few copies can and cannot tell."""
     if found.refused:
-        return Note(f"Cannot be calibrated: {found.refused}", tone="warn")
+        return Note(say.text("calibration.refused", {"why": found.refused}), tone="warn")
     low, high = exact_interval(np.array([float(found.company_claims)]), np.array([float(found.shifts)]))
-    return Note(
-        f"With nothing to be found, the grading claimed something for the company in {found.company_claims} of "
-        f"{found.shifts} rotated copies: a rate of {words.share(float(low[0]), decimals=0)} to "
-        f"{words.share(float(high[0]), decimals=0)}. More copies narrow it: `workbench calibrate` runs the full measurement."
-    )
+    values = {
+        "claims": found.company_claims,
+        "copies": found.shifts,
+        "low": say.share(float(low[0]), decimals=0),
+        "high": say.share(float(high[0]), decimals=0),
+    }
+    return Note(say.text("calibration.said", values))

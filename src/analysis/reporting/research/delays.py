@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from analysis import words
@@ -13,7 +15,7 @@ from analysis.models.projections import local_projections
 from analysis.models.series import prewhitened_ccf
 from analysis.reporting import figures
 from analysis.reporting.blocks import Answer, Block, Column, Group, Note, Table, grade_mark
-from analysis.reporting.research.book import Book, names
+from analysis.reporting.research.book import SAY, Book
 
 LEADS = 4  # periods shown in which the activity comes after the result
 
@@ -22,34 +24,40 @@ def delay_answer(book: Book) -> Answer:
     """When the activities that predict the outcome show in it, or that no delay is established."""
     told = [row for row in book.claims if words.is_known(row["mean_lag_weeks"])]
     if not told:
-        return Answer("No delay is established here: no activity predicts the outcome clearly enough to time it.")
-    said = [
-        f"{words.kinds_name(row['activity'])} show "
-        f"{words.mean_delay(row['mean_lag_weeks'], period=book.panel.period, first=1, last=row['lag_to'])}"
-        for row in sorted(told, key=lambda row: float(row["mean_lag_weeks"]))
-    ]
-    open_ = [str(row["activity"]) for row in book.rows if row["grade"] not in ("A", "B")]
-    silent = (f"For {names(open_)} no delay is told: their link itself is not established.",) if open_ else ()
-    return Answer(words.capital(f"{words.listed(said)}."), silent, mark=grade_mark(str(told[-1]["grade"])))
+        return Answer(book.say.text("delays.none"))
+    ordered = sorted(told, key=lambda row: float(row["mean_lag_weeks"]))
+    said = book.say.text("delays.told", {"delays": book.say.listed([_delay_of(book, row) for row in ordered])})
+    unsure = [str(row["activity"]) for row in book.rows if row["grade"] not in ("A", "B")]
+    silent = (book.say.text("delays.silent", {"activities": book.say.together(unsure)}),) if unsure else ()
+    return Answer(words.capital(said), silent, mark=grade_mark(str(told[-1]["grade"]), locale=book.say.locale))
+
+
+def _delay_of(book: Book, row: Mapping[str, Any]) -> str:
+    delay = words.mean_delay(
+        row["mean_lag_weeks"], period=book.panel.period, first=1, last=row["lag_to"], locale=book.say.locale
+    )
+    return book.say.text("delays.shows", {"activities": book.say.kinds(row["activity"]), "delay": delay})
 
 
 def window(book: Book) -> Table:
     """The rule that fixed the longest delay before any effect was looked at, step by step."""
-    panel, period = book.panel, book.panel.period
+    panel, period, say = book.panel, book.panel.period, book.say
     cap = MAX_LAG_WEEKS if period == "week" else MAX_LAG_MONTHS
     periods = int(panel.frame["week"].nunique())
     days = panel.cycle_days_p75
-    typical = (
-        f"{words.number(days)} days" if days is not None else f"not recorded; {DEFAULT_CYCLE_WEEKS} weeks are assumed"
-    )
-    chosen = "asked for in the parameters" if book.max_lag else "the cycle, within both limits"
+    assumed = say.text("delays.assumed", {"weeks": DEFAULT_CYCLE_WEEKS})
+    rule = say.text("delays.asked" if book.max_lag else "delays.ruled")
     rows = (
-        ("Three quarters of won deals close within", typical),
-        ("Never longer than", words.count(cap, period)),
-        ("Never longer than an eighth of the data", words.count(periods // 8, period)),
-        (f"Delays tested together ({chosen})", f"1 to {words.count(book.plan.max_lag, period)}"),
+        (say.text("delays.three_quarters"), assumed if days is None else say.count(days, "day")),
+        (say.text("delays.never_longer"), say.count(cap, period)),
+        (say.text("delays.eighth"), say.count(periods // 8, period)),
+        (
+            say.text("delays.together", {"rule": rule}),
+            say.text("delays.first_to", {"last": say.count(book.plan.max_lag, period)}),
+        ),
     )
-    return Table("The window, fixed before looking", (Column("Step"), Column("Value", align="right")), rows)
+    columns = (Column(say.text("delays.step")), Column(say.text("delays.value"), align="right"))
+    return Table(say.text("delays.caption"), columns, rows)
 
 
 def delays(book: Book) -> Block:
@@ -63,11 +71,12 @@ def delays(book: Book) -> Block:
             mean_lag=row["mean_lag_weeks"],
             period=book.panel.period,
             source=book.source(),
+            locale=book.say.locale,
         )
         for row in book.claims
         if row["activity"] in book.answered
     ]
-    return Group(tuple(shown)) if shown else Note("No activity is claimed, so no delay is drawn.")
+    return Group(tuple(shown)) if shown else Note(book.say.text("delays.no_claim"))
 
 
 def projections(book: Book) -> pd.DataFrame:
@@ -103,22 +112,25 @@ def _projected(book: Book, activity: str) -> pd.DataFrame:
     )
 
 
-def projection_reading(frame: pd.DataFrame) -> Note:
+def projection_reading(frame: pd.DataFrame, say: words.Voice = SAY) -> Note:
     """Whether the smooth kernel stays inside the band of the free one."""
     if frame.empty:
-        return Note("Nothing to compare: the company's regression was refused.")
+        return Note(say.text("delays.refused"))
     outside = frame[frame["outside"]]
     if outside.empty:
-        return Note(
-            f"For {names(list(frame['activity'].unique()))} the smooth delay stays inside the band that no form bends."
+        return Note(say.text("delays.inside", {"activities": say.together(list(frame["activity"].unique()))}))
+    return Note(say.text("delays.outside", {"places": _places(outside, say)}), tone="warn")
+
+
+def _places(frame: pd.DataFrame, say: words.Voice) -> str:
+    """``demos at 2 and 3, calls at 4``: the delays of a frame, activity by activity."""
+    said = [
+        say.text(
+            "delays.at", {"activities": say.kinds(str(kind)), "lags": say.listed([str(lag) for lag in rows["lag"]])}
         )
-    where = [
-        f"{words.kinds_name(str(a))} at {words.listed([str(lag) for lag in g['lag']])}"
-        for a, g in outside.groupby("activity")
+        for kind, rows in frame.groupby("activity")
     ]
-    return Note(
-        f"The smooth delay leaves the free band for {words.listed(where)}: read its form there with care.", tone="warn"
-    )
+    return say.listed(said)
 
 
 def correlations(book: Book) -> pd.DataFrame:
@@ -151,22 +163,17 @@ def correlations(book: Book) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def correlation_reading(frame: pd.DataFrame) -> Note:
+def correlation_reading(frame: pd.DataFrame, say: words.Voice = SAY) -> Note:
     """What company totals alone would show."""
     if frame.empty:
-        return Note("The company's totals are too short, or have gaps: no cross-correlation is drawn.")
+        return Note(say.text("delays.no_totals"))
     seen = frame[frame["outside"]]
     ahead = seen[seen["lag"] > 0]
-    if ahead.empty:
-        said = "In the company's totals no activity stands out ahead of the result"
-    else:
-        where = [
-            f"{words.kinds_name(str(a))} at {words.listed([str(v) for v in g['lag']])}"
-            for a, g in ahead.groupby("activity")
-        ]
-        said = f"In the company's totals these stand out ahead of the result: {words.listed(where)}"
-    later = np.unique(seen.loc[seen["lag"] <= 0, "activity"])
-    also = f" Together with the result, or after it: {names(list(later))}." if later.size else ""
-    return Note(
-        f"{said}. One series of totals holds far less than all reps apart, so silence here is no verdict.{also}"
-    )
+    said = [
+        say.text("delays.ahead", {"places": _places(ahead, say)}) if len(ahead) else say.text("delays.nothing_ahead")
+    ]
+    said.append(say.text("delays.silence"))
+    later = sorted(seen.loc[seen["lag"] <= 0, "activity"].unique())
+    if later:
+        said.append(say.text("delays.with_or_after", {"activities": say.together(later)}))
+    return Note(" ".join(said))

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from analysis import words
 from analysis.reporting.theme import LIGHT, matplotlib_style
 
 DPI = 110
@@ -69,9 +70,10 @@ def finish(figure: Picture, finding: str, source: str) -> Picture:
     return figure
 
 
-def empty(why: str) -> Picture:
-    """The form a picture takes when there is nothing to draw."""
+def empty(why: str = "", *, locale: str = "en") -> Picture:
+    """The form a picture takes when there is nothing to draw; why: in words, empty: the data cannot carry it."""
     figure, (axis,) = picture(height=1.2)
     axis.set_axis_off()
-    axis.text(0, 0.5, why, va="center", color=LIGHT["mute"])
-    return finish(figure, "Nothing to draw", "")
+    said = why or words.text("picture.no_data", locale=locale)
+    axis.text(0, 0.5, said, va="center", color=LIGHT["mute"])
+    return finish(figure, words.text("picture.nothing", locale=locale), "")

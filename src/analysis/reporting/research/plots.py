@@ -6,7 +6,7 @@ in a notebook and can be changed further. Claims themselves are drawn by analysi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -18,7 +18,7 @@ from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis import words
-from analysis.reporting.research.book import name, names, probability
+from analysis.reporting.research.book import SAY, probability
 from analysis.reporting.research.picture import Picture, empty, finish, picture, themed
 from analysis.reporting.theme import LIGHT
 
@@ -33,9 +33,14 @@ def drawn(draw: Draw) -> Draw:
     @wraps(draw)
     def styled(frame: pd.DataFrame, *args: Any, **named: Any) -> Picture:
         with themed():
-            return draw(frame, *args, **named) if len(frame) else empty("The data cannot carry this picture.")
+            return draw(frame, *args, **named) if len(frame) else empty(locale=_voice(args, named).locale)
 
     return styled
+
+
+def _voice(args: tuple[Any, ...], named: Mapping[str, Any]) -> words.Voice:
+    """The voice a picture was asked for in: third argument of every picture."""
+    return args[1] if len(args) > 1 else named.get("say", SAY)
 
 
 def zero(axis: Axes, vertical: bool = False) -> None:
@@ -50,31 +55,26 @@ def whole_lags(axis: Axes, label: str) -> None:
 
 
 @drawn
-def scan(frame: pd.DataFrame, source: str = "") -> Picture:
+def scan(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Heat map of one-at-a-time correlations; a ring marks what a naive test would call significant."""
     table = frame.pivot(index="activity", columns="lag", values="value")
     ringed = frame.pivot(index="activity", columns="lag", values="significant").to_numpy(bool)
     figure, (axis,) = picture(height=1.4 + 0.36 * len(table))
     reach = float(np.nanmax(np.abs(table.to_numpy())))
-    shown = table.rename(index=name)
-    bar = {"label": "correlation", "pad": 0.02}
+    shown = table.rename(index=say.label)
+    bar = {"label": say.text("plots.correlation"), "pad": 0.02}
     sns.heatmap(shown, cmap=BOTH_WAYS, vmin=-reach, vmax=reach, linewidths=1, cbar_kws=bar, ax=axis)
     row, column = np.nonzero(ringed)
     axis.scatter(column + 0.5, row + 0.5, s=70, facecolors="none", edgecolors=INK, linewidths=1.2)
     axis.axvline(int(frame.loc[frame["lag"] <= 0, "lag"].nunique()), color=INK, lw=1)
     axis.tick_params(left=False, bottom=False, rotation=0)
-    axis.set(
-        xlabel="periods after the activity (left of the line: the activity comes with the result, or later)", ylabel=""
-    )
-    return finish(
-        figure,
-        f"One delay at a time: {ringed.sum()} of {ringed.size} look significant",
-        f"{source}. Ring: beyond the naive bound.",
-    )
+    axis.set(xlabel=say.text("plots.around"), ylabel="")
+    finding = say.text("plots.scan", {"n": ringed.sum(), "all": ringed.size})
+    return finish(figure, finding, say.text("plots.scan_note", {"source": source}))
 
 
 @drawn
-def correlations(frame: pd.DataFrame, source: str = "") -> Picture:
+def correlations(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Stems of the prewhitened cross-correlation with the band that all lags stay inside by chance."""
     kinds = list(frame["activity"].unique())
     columns = min(3, len(kinds))
@@ -88,21 +88,17 @@ def correlations(frame: pd.DataFrame, source: str = "") -> Picture:
         sns.scatterplot(x=part["lag"], y=part["value"], c=colours, s=22, ax=axis, legend=False, zorder=3)
         zero(axis)
         axis.axvline(0, color=LIGHT["faint"], lw=1, zorder=0)
-        axis.set_title(name(kind))
-        whole_lags(axis, "periods after the activity")
+        axis.set_title(say.label(kind))
+        whole_lags(axis, say.text("plots.after"))
     for axis in axes[len(kinds) :]:
         axis.set_axis_off()
-    ahead = frame[frame["outside"] & (frame["lag"] > 0)]["activity"].unique()
-    finding = (
-        f"In company totals {names(list(ahead))} stand out ahead of the result"
-        if len(ahead)
-        else "In company totals nothing stands out ahead of the result"
-    )
-    return finish(figure, finding, f"{source}. Field: 95 % of all lags together, if there is no link.")
+    ahead = list(frame[frame["outside"] & (frame["lag"] > 0)]["activity"].unique())
+    finding = _finding(say, ahead, "plots.ahead", "plots.none_ahead")
+    return finish(figure, finding, say.text("plots.ahead_note", {"source": source}))
 
 
 @drawn
-def kernels(frame: pd.DataFrame, source: str = "") -> Picture:
+def kernels(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Smooth delays with their band, and the free estimate of every delay on top."""
     kinds = list(frame["activity"].unique())
     figure, axes = picture(height=3.2, columns=len(kinds), sharey=True)
@@ -113,22 +109,16 @@ def kernels(frame: pd.DataFrame, source: str = "") -> Picture:
         axis.vlines(part["lag"], part["low"], part["high"], color=GREY, lw=1.3)
         axis.scatter(part["lag"], part["estimate"], color=np.where(part["outside"], WARN, GREY), s=24, zorder=3)
         zero(axis)
-        axis.set_title(name(kind))
-        whole_lags(axis, "periods after the activity")
+        axis.set_title(say.label(kind))
+        whole_lags(axis, say.text("plots.after"))
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
     odd = list(frame.loc[frame["outside"], "activity"].unique())
-    finding = (
-        f"The free estimates bend the delay of {names(odd)}" if odd else "Free estimates agree with the smooth delays"
-    )
-    return finish(
-        figure,
-        finding,
-        f"{source}. Line and band: smooth delay, 95 % a delay. Points: each delay alone, 95 % for all together.",
-    )
+    finding = _finding(say, odd, "plots.bend", "plots.agree")
+    return finish(figure, finding, say.text("plots.kernels_note", {"source": source}))
 
 
 @drawn
-def carry_over(frame: pd.DataFrame, source: str = "") -> Picture:
+def carry_over(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Forecast gain of each form of carry-over; filled: significant by Clark-West."""
     figure, (axis,) = picture(height=1.2 + 0.28 * len(frame))
     sure = frame["p_value"] <= 0.05
@@ -144,22 +134,20 @@ def carry_over(frame: pd.DataFrame, source: str = "") -> Picture:
         zorder=3,
     )
     zero(axis, vertical=True)
-    axis.set_yticks(
-        place,
-        [f"{form} (p {probability(p)})" for form, p in zip(frame["form"], frame["p_value"], strict=True)],
-    )
+    pairs = zip(frame["form"], frame["p_value"], strict=True)
+    axis.set_yticks(place, [say.text("plots.form", {"form": form, "p": probability(p, say)}) for form, p in pairs])
     axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
-    axis.set(xlabel="forecast error saved on unseen periods", ylabel="")
-    kinds = words.kinds_name(str(frame["activity"].iloc[0]))
-    best = "the smooth delay" if frame["form"].iloc[0] == "polynomial" else f"the {frame['form'].iloc[0]} form"
-    finding = f"Unseen weeks are forecast best by {best} of {kinds}"
-    if float(frame["gain"].iloc[0]) <= 0:
-        finding = f"No form of carry-over of {kinds} improves forecasts"
-    return finish(figure, finding, f"{source}. Filled: better than without the activity (Clark-West, 5 %).")
+    axis.set(xlabel=say.text("plots.saved"), ylabel="")
+    best = frame.iloc[0]
+    key = "best_smooth" if best["form"] == "polynomial" else "best_form"
+    if float(best["gain"]) <= 0:
+        key = "no_form"
+    finding = say.text(f"plots.{key}", {"activities": say.kinds(str(best["activity"])), "form": best["form"]})
+    return finish(figure, finding, say.text("plots.forms_note", {"source": source}))
 
 
 @drawn
-def links(frame: pd.DataFrame, source: str = "") -> Picture:
+def links(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """The link of every activity with every outcome, intervals side by side."""
     kinds, fits = list(frame["activity"].unique()), list(frame["fit"].unique())
     figure, (axis,) = picture(height=1.2 + 0.62 * len(kinds))
@@ -171,18 +159,17 @@ def links(frame: pd.DataFrame, source: str = "") -> Picture:
         sns.scatterplot(
             x=part["estimate"], y=y, color=colour, s=34, marker="osD"[step % 3], label=fit, ax=axis, zorder=3
         )
-    _rows(axis, [name(kind) for kind in kinds])
-    axis.set(xlabel="change of the outcome per one extra", ylabel="")
+    _rows(axis, [say.label(kind) for kind in kinds])
+    axis.set(xlabel=say.text("per_extra_axis"), ylabel="")
     axis.legend(frameon=False, fontsize=8.5, loc="best")
     signs = frame.groupby("activity", sort=False)["estimate"].agg(lambda v: len(set(np.sign(v))) == 1)
-    finding = (
-        f"{words.capital(words.in_words(int(signs.sum())))} of {len(kinds)} activities have one sign on every outcome"
-    )
-    return finish(figure, finding, f"{source}. Lines: 95 %.")
+    same = words.capital(words.in_words(int(signs.sum()), locale=say.locale))
+    finding = say.text("plots.signs", {"n": same, "all": len(kinds)})
+    return finish(figure, finding, say.text("plots.lines_note", {"source": source}))
 
 
 @drawn
-def teams(frame: pd.DataFrame, source: str = "") -> Picture:
+def teams(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Every team's own link and the one pulled towards the others."""
     kinds = list(frame["activity"].unique())
     figure, axes = picture(height=1.2 + 0.3 * frame["team_id"].nunique(), columns=len(kinds), sharey=True, sharex=True)
@@ -195,17 +182,17 @@ def teams(frame: pd.DataFrame, source: str = "") -> Picture:
             face = "white" if which == "own" else colour
             axis.scatter(part["estimate"], y, s=26, facecolors=face, edgecolors=colour, zorder=3)
         zero(axis, vertical=True)
-        axis.set_title(name(kind))
+        axis.set_title(say.label(kind))
         axis.set_yticks(range(len(order)), order)
         axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes[0].set_xlabel("change of the outcome per one extra")
-    borrowed = words.share(1 - float(frame["own_share"].median()), decimals=0)
-    note = f"{source}. Open: the team alone. Filled: pulled to the others. Lines: 95 %."
-    return finish(figure, f"The typical team borrows {borrowed} of its row from the others", note)
+    axes[0].set_xlabel(say.text("per_extra_axis"))
+    borrowed = say.share(1 - float(frame["own_share"].median()), decimals=0)
+    finding = say.text("plots.borrows", {"share": borrowed})
+    return finish(figure, finding, say.text("plots.teams_note", {"source": source}))
 
 
 @drawn
-def responses(frame: pd.DataFrame, source: str = "") -> Picture:
+def responses(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """The response to a count kept up over the window, with its band and turning point."""
     kinds = list(frame["activity"].unique())
     figure, axes = picture(height=3.1, columns=len(kinds), sharey=True)
@@ -218,16 +205,16 @@ def responses(frame: pd.DataFrame, source: str = "") -> Picture:
         if np.isfinite(peak):
             axis.axvline(peak, color=WARN, lw=1.2, ls="--")
         zero(axis)
-        axis.set_title(name(kind))
-        whole_lags(axis, "done a period")
+        axis.set_title(say.label(kind))
+        whole_lags(axis, say.text("plots.done"))
         axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     bent = list(frame.loc[frame["turning_point"].notna(), "activity"].unique())
-    finding = f"More {names(bent)} help only up to a point" if bent else "No turning point within what was ever done"
-    return finish(figure, finding, f"{source}. Change of the outcome against none; band: 95 %.")
+    finding = _finding(say, bent, "plots.turning", "plots.no_turning")
+    return finish(figure, finding, say.text("plots.responses_note", {"source": source}))
 
 
 @drawn
-def checks(frame: pd.DataFrame, source: str = "") -> Picture:
+def checks(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Check matrix: passed, failed or not run, activity by activity."""
     kinds = list(frame["activity"].unique())
     order = list(frame["statement"].unique())
@@ -240,33 +227,31 @@ def checks(frame: pd.DataFrame, source: str = "") -> Picture:
         sign, colour = marks[float(state)]
         axis.text(column + 0.5, row + 0.5, sign, ha="center", va="center", color=colour, fontweight="bold")
     axis.set(xlabel="", ylabel="")
-    axis.set_xticks(np.arange(len(kinds)) + 0.5, [name(kind) for kind in kinds], rotation=0)
+    axis.set_xticks(np.arange(len(kinds)) + 0.5, [say.label(kind) for kind in kinds], rotation=0)
     axis.tick_params(left=False, bottom=False, top=False, labelbottom=False, labeltop=True)
     whole = [kind for kind in kinds if (table[kind] == 1).all()]
-    finding = f"{words.capital(names(whole))} pass every check" if whole else "No activity passes every check"
-    return finish(figure, finding, f"{source}. Tick: holds. Cross: does not hold. Dash: not run.")
+    finding = words.capital(_finding(say, whole, "plots.pass", "plots.none_pass"))
+    return finish(figure, finding, say.text("plots.checks_note", {"source": source}))
 
 
 @drawn
-def one_rep_out(frame: pd.DataFrame, source: str = "") -> Picture:
+def one_rep_out(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """The estimate with its interval, and the range it moves in when any one rep is left out."""
     figure, (axis,) = picture(height=1.2 + 0.4 * len(frame))
     y = np.arange(len(frame))
     axis.hlines(y, frame["low"], frame["high"], color=GREY, lw=1.6)
     axis.hlines(y, frame["least"], frame["most"], color=ACCENT, lw=6, alpha=0.75)
     sns.scatterplot(x=frame["estimate"], y=y, color=INK, s=30, ax=axis, zorder=3)
-    _rows(axis, [name(kind) for kind in frame["activity"]])
-    axis.set(xlabel="change of the outcome per one extra", ylabel="")
+    _rows(axis, [say.label(kind) for kind in frame["activity"]])
+    axis.set(xlabel=say.text("per_extra_axis"), ylabel="")
     clear = frame[(frame["low"] > 0) | (frame["high"] < 0)]
     turned = list(clear.loc[np.sign(clear["least"]) != np.sign(clear["most"]), "activity"])
-    finding = (
-        f"One rep decides the direction for {names(turned)}" if turned else "No clear direction hangs on any single rep"
-    )
-    return finish(figure, finding, f"{source}. Thin: 95 %. Thick: range when any one rep is left out.")
+    finding = _finding(say, turned, "plots.one_rep", "plots.no_rep")
+    return finish(figure, finding, say.text("plots.one_rep_note", {"source": source}))
 
 
 @drawn
-def specifications(frame: pd.DataFrame, source: str = "") -> Picture:
+def specifications(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """Specification curve: the estimate under every equivalent choice, and which choices those were."""
     choices = [
         (key, value)
@@ -284,22 +269,18 @@ def specifications(frame: pd.DataFrame, source: str = "") -> Picture:
     for row, (key, value) in enumerate(reversed(choices)):
         hit = (frame[key] == value).to_numpy()
         below.scatter(x[hit], np.full(hit.sum(), row), color=colours[hit], s=9, marker="s")
-    below.set_yticks(range(len(choices)), [_choice(*choice) for choice in reversed(choices)], fontsize=8)
-    below.set(xlabel="choices, from the smallest estimate to the largest", xticks=[])
+    below.set_yticks(range(len(choices)), [_choice(say, *choice) for choice in reversed(choices)], fontsize=8)
+    below.set(xlabel=say.text("plots.choices"), xticks=[])
     below.spines[["left", "bottom"]].set_visible(False)
     below.tick_params(left=False)
     middle = float(frame["estimate"].median())
     same = int((np.sign(frame["estimate"]) == np.sign(middle)).sum())
-    kinds = words.kinds_name(str(frame["activity"].iloc[0]))
-    return finish(
-        figure[0],
-        f"{same} of {len(frame)} choices agree on the direction for {kinds}",
-        f"{source}. Lines: 95 %. Accent: the study's own choice.",
-    )
+    values = {"same": same, "all": len(frame), "activities": say.kinds(str(frame["activity"].iloc[0]))}
+    return finish(figure[0], say.text("plots.agreed", values), say.text("plots.choices_note", {"source": source}))
 
 
 @drawn
-def rotated(frame: pd.DataFrame, source: str = "") -> Picture:
+def rotated(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """p-values where nothing is there: flat, up to the scatter of so few copies."""
     figure, (axis,) = picture(height=2.9)
     bins = 10
@@ -308,40 +289,43 @@ def rotated(frame: pd.DataFrame, source: str = "") -> Picture:
     spread = 1.96 * np.sqrt(expected * (1 - 1 / bins))
     axis.axhspan(max(expected - spread, 0), expected + spread, color=GREY, alpha=0.18, lw=0)
     axis.axhline(expected, color=INK, lw=1)
-    axis.set(xlabel="p-value of an activity in a rotated copy", ylabel="tests")
+    axis.set(xlabel=say.text("plots.rotated_axis"), ylabel=say.text("plots.tests"))
     rate = float((frame["p_value"] <= 0.05).mean())
-    finding = f"With nothing there, {words.share(rate, decimals=0)} of single tests fall below 5%"
-    return finish(figure, finding, f"{source}. Field: where a tenth of the tests should fall, if each were apart.")
+    finding = say.text("plots.rotated", {"share": say.share(rate, decimals=0)})
+    return finish(figure, finding, say.text("plots.rotated_note", {"source": source}))
 
 
 @drawn
-def power(frame: pd.DataFrame, source: str = "") -> Picture:
+def power(frame: pd.DataFrame, source: str = "", say: words.Voice = SAY) -> Picture:
     """How often a planted effect of a stated size is found, with the interval of that share."""
     figure, (axis,) = picture(width=6.0, height=2.7)
     x = frame["share"].to_numpy(float)
     axis.vlines(x, frame["low"], frame["high"], color=GREY, lw=1.8)
     sns.lineplot(x=x, y=frame["rate"], color=ACCENT, lw=2, marker="o", ax=axis)
-    axis.set(xlabel="share of the outcome behind the planted effect", ylabel="found", ylim=(-0.02, 1.05))
+    axis.set(xlabel=say.text("plots.planted"), ylabel=say.text("plots.found"), ylim=(-0.02, 1.05))
     axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.set_xticks(x)
     sure = frame.loc[frame["rate"] >= 0.8, "share"]
-    finding = (
-        f"Effects behind {words.share(float(sure.min()))} of the outcome are found"
-        if len(sure)
-        else "No planted size is found reliably"
-    )
-    return finish(figure, finding, f"{source}. Lines: 95 % of the share found.")
+    finding = say.text("plots.none_found")
+    if len(sure):
+        finding = say.text("plots.found_from", {"share": say.share(float(sure.min()))})
+    return finish(figure, finding, say.text("plots.power_note", {"source": source}))
 
 
-def _choice(key: str, value: Any) -> str:
+def _finding(say: words.Voice, activities: list[str], some: str, none: str) -> str:
+    """The text `some` with the activities it names, or `none` where there are none."""
+    return say.text(some, {"activities": say.together(activities)}) if activities else say.text(none)
+
+
+def _choice(say: words.Voice, key: str, value: Any) -> str:
     if key == "outcome":
-        return words.outcome_name(str(value))
+        return words.outcome_name(str(value), locale=say.locale)
     if key == "window":
-        return f"window {value}"
+        return say.text("plots.window", {"value": value})
     if key == "terms":
-        return f"{words.in_words(int(value))} smooth {'term' if value == 1 else 'terms'}"
-    return f"effects by {value}" if key == "effects" else str(value)
+        return say.plural("plots.terms", int(value), {"n": words.in_words(int(value), locale=say.locale)})
+    return say.text("plots.effects", {"value": value}) if key == "effects" else str(value)
 
 
 def _rows(axis: Axes, labels: list[str]) -> None:

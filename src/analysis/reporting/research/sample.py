@@ -5,41 +5,37 @@ from __future__ import annotations
 from analysis import words
 from analysis.errors import AnalysisError
 from analysis.reporting.blocks import Block, Column, Note, Points, Table, Tile, Tiles
-from analysis.reporting.research.book import Book
+from analysis.reporting.research.book import SAY, Book
 from analysis.reporting.research.places import data_folder
 
 NEEDS = {
-    "Data health": ("activities", "opportunities"),
-    "Activities and results": ("activities", "opportunities"),
-    "How long until revenue": (),
-    "What predicts revenue": (),
-    "Can we trust it": (),
-    "Targets from quota": ("quotas", "opportunities"),
-    "Leads and marketing": ("leads",),
-    "Coaching and ramp": ("coaching",),
+    "health": ("activities", "opportunities"),
+    "results": ("activities", "opportunities"),
+    "delays": (),
+    "predicts": (),
+    "trust": (),
+    "targets": ("quotas", "opportunities"),
+    "market": ("leads",),
+    "people": ("coaching",),
 }
 READY_PANEL = ("panel.parquet", "panel.csv")
 
 
 def sample(book: Book) -> Tiles:
     """Reps, teams, periods and results that everything here rests on."""
-    frame = book.panel.frame
+    frame, say, period = book.panel.frame, book.say, book.panel.period
     outcome = book.plan.outcome
-    total = words.compact(float(frame[outcome].sum()))
-    until = f"{words.date(frame['week'].min())} to {words.date(frame['week'].max())}"
-    usable = f"{words.number(int(book.company.keep.sum()))} usable {book.panel.period}s of a rep"
+    teams = say.text("sample.in_teams", {"teams": say.count(frame["team_id"].nunique(), "team")})
+    until = say.between(say.date(frame["week"].min()), say.date(frame["week"].max()))
+    total = words.compact(float(frame[outcome].sum()), locale=say.locale)
+    usable = say.text(f"sample.usable.{period}", {"n": say.number(int(book.company.keep.sum()))})
+    recorded = say.text("sample.of_recorded", {"n": len(book.panel.activities)})
     return Tiles(
         (
-            Tile(
-                "Reps", words.number(frame["rep_id"].nunique()), f"in {words.count(frame['team_id'].nunique(), 'team')}"
-            ),
-            Tile(words.capital(f"{book.panel.period}s"), words.number(frame["week"].nunique()), until),
-            Tile(words.capital(words.outcome_name(outcome)), total, usable),
-            Tile(
-                "Activities tested",
-                words.number(len(book.plan.activities)),
-                f"of {len(book.panel.activities)} recorded",
-            ),
+            Tile(say.text("sample.reps"), say.number(frame["rep_id"].nunique()), teams),
+            Tile(words.capital(say.text(f"plural_period.{period}")), say.number(frame["week"].nunique()), until),
+            Tile(words.capital(words.outcome_name(outcome, locale=say.locale)), total, usable),
+            Tile(say.text("sample.tested"), say.number(len(book.plan.activities)), recorded),
         )
     )
 
@@ -47,45 +43,42 @@ def sample(book: Book) -> Tiles:
 def notes(book: Book) -> Block:
     """What a reader must know before the numbers: gaps filled, activities left out, logging that changed, refusals."""
     said = [*book.panel.notes, *(str(line) for line in book.details["warnings"])]
-    said += [f"{scope}: {why}" for scope, why in book.details["refusals"].items()]
+    said += [
+        book.say.text("sample.scope_refused", {"scope": scope, "why": why})
+        for scope, why in book.details["refusals"].items()
+    ]
     if not said:
-        return Note("Nothing had to be left out, masked or refused in this data.")
-    return Points(tuple(said), "Before the numbers")
+        return Note(book.say.text("sample.nothing"))
+    return Points(tuple(said), book.say.text("sample.notes"))
 
 
-def limits() -> Points:
+def limits(say: words.Voice = SAY) -> Points:
     """What no study of records can say."""
-    return Points(
-        (
-            words.text("team.limit_cause"),
-            words.text("team.limit_demand"),
-            words.text("team.limit_logged"),
-            words.text("team.limit_small"),
-        )
-    )
+    named = ("cause", "demand", "logged", "small")
+    return Points(tuple(words.text(f"team.limit_{name}", locale=say.locale) for name in named))
 
 
-def overview(data: str = "") -> Block:
+def overview(data: str = "", say: words.Voice = SAY) -> Block:
     """Each research notebook and whether this data folder holds what it reads."""
     try:
         folder = data_folder(data)
     except AnalysisError as refusal:
-        return Note(str(refusal), "No data yet", "warn")
+        return Note(str(refusal), say.text("sample.no_data"), "warn")
     held = {path.name.split(".")[0] for path in folder.iterdir()}
     is_panel = any((folder / each).exists() for each in READY_PANEL)
-    rows = tuple((title, _readiness(needs, held, is_panel)) for title, needs in NEEDS.items())
+    rows = tuple((say.text(f"notebooks.{name}"), _readiness(say, need, held, is_panel)) for name, need in NEEDS.items())
     return Table(
-        f"What {folder.name} can answer",
-        (Column("Notebook"), Column("On this data")),
+        say.text("sample.caption", {"folder": folder.name}),
+        (Column(say.text("sample.notebook")), Column(say.text("sample.on_this_data"))),
         rows,
-        note="A ready panel answers the questions of evidence; funnel, leads and coaching need the tables.",
+        note=say.text("sample.panel_note"),
     )
 
 
-def _readiness(needs: tuple[str, ...], held: set[str], is_panel: bool) -> str:
+def _readiness(say: words.Voice, needs: tuple[str, ...], held: set[str], is_panel: bool) -> str:
     lacking = [table for table in needs if table not in held]
     if lacking:
-        return f"not recorded: {words.listed(lacking)}"
+        return say.text("sample.not_recorded", {"tables": say.listed(lacking)})
     if not needs and not is_panel and not {"activities", "opportunities"} <= held:
-        return "needs activities and opportunities, or a ready panel"
-    return "ready"
+        return say.text("sample.needs")
+    return say.text("sample.ready")

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis import words
 from analysis.evidence.shapes import shape_sentence, shapes
 from analysis.reporting.blocks import Note
-from analysis.reporting.research.book import Book, names
+from analysis.reporting.research.book import Book
 
 
 def shape_curves(book: Book) -> pd.DataFrame:
@@ -37,16 +37,10 @@ def shape_reading(book: Book) -> Note:
     """Which activities stop helping, which answer straight, and for which no shape can be told."""
     told = {str(kind): found for kind, found in book.details["shapes"].items()}
     bent = [str(found["sentence"]) for found in told.values() if found["sentence"]]
-    by_shape = {
-        shape: [k for k, v in told.items() if v["shape"] == shape] for shape in ("straight", "none", "not told")
-    }
     said = list(bent)
-    if by_shape["straight"]:
-        said.append(
-            f"{words.capital(names(by_shape['straight']))} answer straight: no turning point in what was ever done."
-        )
-    if by_shape["none"]:
-        said.append(f"No effect of any shape is established for {names(by_shape['none'])}.")
-    if by_shape["not told"]:
-        said.append(f"{words.capital(names(by_shape['not told']))} take too few different counts to show a shape.")
-    return Note(" ".join(said) or "No shape can be told on this data.")
+    for shape in ("straight", "none", "not told"):
+        named = book.say.together([kind for kind, found in told.items() if found["shape"] == shape])
+        if named:
+            sentence = book.say.text(f"shapes.{shape.replace(' ', '_')}", {"activities": named})
+            said.append(words.capital(sentence))
+    return Note(" ".join(said) or book.say.text("shapes.nothing"))

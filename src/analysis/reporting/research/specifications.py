@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import words
 from analysis.evidence.specifications import COLUMNS, CurveTest, curve_test, specification_curve
 from analysis.reporting.blocks import Note
-from analysis.reporting.research.book import Book
+from analysis.reporting.research.book import SAY, Book
 
 
 def specifications(book: Book, activity: str = "") -> pd.DataFrame:
@@ -33,30 +33,30 @@ def _chosen(book: Book, activity: str) -> str:
     return chosen if book.answered and chosen in book.company.activities else ""
 
 
-def specification_reading(frame: pd.DataFrame, test: CurveTest | None = None) -> Note:
+def specification_reading(frame: pd.DataFrame, test: CurveTest | None = None, say: words.Voice = SAY) -> Note:
     """How many of the choices point the same way, their middle, and how often chance alone looks like that."""
     if frame.empty:
-        return Note("No other choices can be tried: the company's regression was refused.")
+        return Note(say.text("specifications.refused"))
     middle = float(frame["estimate"].median())
     same = int((np.sign(frame["estimate"]) == np.sign(middle)).sum())
     clear = int(((frame["low"] > 0) | (frame["high"] < 0)).sum())
-    kinds = words.kinds_name(str(frame["activity"].iloc[0]))
-    said = (
-        f"For {kinds}, {same} of {len(frame)} equivalent choices point the same way; the middle one is "
-        f"{words.share(words.significant(middle))} per extra one, and {clear} are clear on their own."
-    )
-    return Note(said if test is None else f"{said} {_tested(test)}")
+    values = {
+        "activities": say.kinds(str(frame["activity"].iloc[0])),
+        "same": same,
+        "all": len(frame),
+        "middle": say.share(words.significant(middle)),
+        "clear": clear,
+    }
+    said = say.text("specifications.said", values)
+    return Note(said if test is None else f"{said} {_tested(test, say)}")
 
 
-def _tested(test: CurveTest) -> str:
+def _tested(test: CurveTest, say: words.Voice) -> str:
     if not test.copies:
-        return "All of them together could not be tested."
-    counts = [round(p * (test.copies + 1)) - 1 for p in (test.p_median, test.p_largest)]
-    return (
-        f"Of {test.copies} copies of the data with the timing lost, {_copies(counts[0])} a middle choice as far from nought, and "
-        f"{_copies(counts[1])} a single choice as clear as the clearest here."
-    )
+        return say.text("specifications.untested")
+    middle, largest = (_copies(round(p * (test.copies + 1)) - 1, say) for p in (test.p_median, test.p_largest))
+    return say.text("specifications.tested", {"copies": test.copies, "middle": middle, "largest": largest})
 
 
-def _copies(count: int) -> str:
-    return {0: "none shows", 1: "one shows"}.get(count, f"{count} show")
+def _copies(count: int, say: words.Voice) -> str:
+    return say.plural("specifications.copies", count) if count else say.text("specifications.no_copies")

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import words
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.reporting.blocks import Block, Column, Note, Table
-from analysis.reporting.research.book import Book, name, names, probability
+from analysis.reporting.research.book import Book, probability
 
 DIFFER_Q = 0.05  # counting the activities tested
 
@@ -38,31 +38,24 @@ def team_table(book: Book) -> Block:
     """Average over teams and the test of "all teams share one effect", activity by activity."""
     averages = book.details["averages_over_teams"]
     if not averages:
-        return Note("Fewer than three teams have an estimate: nothing is pooled and no spread can be tested.")
-    rows = tuple(_row(activity, found) for activity, found in averages.items())
-    headings = (
-        "Activity",
-        "Average over teams",
-        "Likely range",
-        "Spread of the teams",
-        "Share of scatter beyond chance",
-        "p (no difference)",
-    )
-    columns = tuple(Column(text, align="right" if place else "left") for place, text in enumerate(headings))
-    return Table(
-        "Do teams differ?", columns, rows, note="Change of the outcome per one extra a period.", source=book.source()
-    )
+        return Note(book.say.text("teams.too_few"))
+    rows = tuple(_row(book.say, activity, found) for activity, found in averages.items())
+    texts = ("activity", "teams.average", "teams.range", "teams.spread", "teams.beyond", "teams.p")
+    columns = tuple(Column(book.say.text(key), align="right" if place else "left") for place, key in enumerate(texts))
+    return Table(book.say.text("teams.caption"), columns, rows, note=book.say.text("teams.note"), source=book.source())
 
 
-def _row(activity: str, found: dict[str, float]) -> tuple[str, ...]:
-    low, high = (words.share(words.significant(float(np.expm1(found[key])))) for key in ("mean_low", "mean_high"))
+def _row(say: words.Voice, activity: str, found: dict[str, float]) -> tuple[str, ...]:
+    mean, low, high = (
+        say.share(words.significant(float(np.expm1(found[key])))) for key in ("mean", "mean_low", "mean_high")
+    )
     return (
-        name(activity),
-        words.share(words.significant(float(np.expm1(found["mean"])))),
-        words.text("number.range", {"low": low, "high": high}),
-        words.share(float(np.sqrt(found["tau2"]))),
-        words.share(found["i2"], decimals=0),
-        probability(found["q_p"]),
+        say.label(activity),
+        mean,
+        say.between(low, high),
+        say.share(float(np.sqrt(found["tau2"]))),
+        say.share(found["i2"], decimals=0),
+        probability(found["q_p"], say),
     )
 
 
@@ -70,15 +63,13 @@ def team_reading(book: Book) -> Note:
     """Where teams differ, and what that means for reading one team's row."""
     averages = book.details["averages_over_teams"]
     if not averages:
-        return Note("Every team that has an estimate keeps its own: there is nobody to borrow from.")
+        return Note(book.say.text("teams.own"))
     counted = benjamini_hochberg([found["q_p"] for found in averages.values()])
     differ = [kind for kind, q in zip(averages, counted, strict=True) if q <= DIFFER_Q]
     same = [kind for kind in averages if kind not in differ]
     said = []
     if differ:
-        said.append(f"Teams differ in what {names(differ)} go with: read each team's own row.")
+        said.append(book.say.text("teams.differ", {"activities": book.say.together(differ)}))
     if same:
-        said.append(
-            f"For {names(same)} the spread of the teams is no larger than chance gives: do not rank teams by it."
-        )
+        said.append(book.say.text("teams.same", {"activities": book.say.together(same)}))
     return Note(" ".join(said))

@@ -8,23 +8,28 @@ import pandas as pd
 from analysis import words
 from analysis.evidence.details import check_frame
 from analysis.reporting.blocks import Answer, Column, Note, Table, grade_mark
-from analysis.reporting.research.book import Book, name, names, probability
+from analysis.reporting.research.book import Book, probability
 
 FAR = 10  # times the data studied now: beyond it, waiting for more weeks is no plan
 
 
 def trust_answer(book: Book) -> Answer:
     """How far the findings carry, by their weakest links."""
-    rows = [f"{name(str(row['activity']))}: {row['reason']}" for row in book.rows]
+    say = book.say
+    rows = [
+        say.text("trust.reason", {"activity": say.label(str(row["activity"])), "reason": row["reason"]})
+        for row in book.rows
+    ]
     sure = [str(row["activity"]) for row in book.rows if row["grade"] == "A"]
     likely = [str(row["activity"]) for row in book.rows if row["grade"] == "B"]
     if sure:
-        sentence = f"Every check passed for {names(sure)}, also on weeks the estimate had not seen."
+        sentence = say.text("trust.sure", {"activities": say.together(sure)})
     elif likely:
-        sentence = f"Almost every check passed for {names(likely)}; nothing is beyond doubt yet."
+        sentence = say.text("trust.likely", {"activities": say.together(likely)})
     else:
-        sentence = "Nothing here can be relied on yet: no activity passes every check."
-    return Answer(sentence, tuple(rows), mark=grade_mark(str(book.rows[0]["grade"]) if book.rows else "D"))
+        sentence = say.text("trust.nothing")
+    grade = str(book.rows[0]["grade"]) if book.rows else "D"
+    return Answer(sentence, tuple(rows), mark=grade_mark(grade, locale=say.locale))
 
 
 def check_matrix(book: Book) -> pd.DataFrame:
@@ -33,7 +38,10 @@ def check_matrix(book: Book) -> pd.DataFrame:
     for row in book.rows:
         found = check_frame(book.details, str(row["activity"]))
         state = [np.nan if ok is None or ok != ok else float(ok) for ok in found["passed"]]
-        said = [words.text(f"check.{check}") if words.has(f"check.{check}") else check for check in found["check"]]
+        said = [
+            words.text(f"check.{check}", locale=book.say.locale) if words.has(f"check.{check}") else check
+            for check in found["check"]
+        ]
         parts.append(found.assign(activity=row["activity"], state=state, statement=said).drop(columns="passed"))
     columns = ["activity", "check", "statement", "measured", "limit", "state"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
@@ -45,40 +53,47 @@ def check_reading(frame: pd.DataFrame, book: Book) -> Note:
     counted = set(frame.loc[(frame["check"] == "counted") & (frame["state"] == 1), "activity"])
     vetoed = failed[failed["activity"].isin(counted)]
     if not counted:
-        return Note("No activity is more than chance would show, so the other checks had nothing to take away.")
+        return Note(book.say.text("trust.none_counted"))
     if vetoed.empty:
-        return Note(f"{words.capital(names(sorted(counted)))} pass the count, and no check speaks against them.")
-    said = [
-        f"{words.kinds_name(str(activity))}: {words.listed([text[0].lower() + text[1:] for text in group['statement']])}"
-        for activity, group in vetoed.groupby("activity", sort=True)
-    ]
-    return Note(f"More than chance, but these statements do not hold. {words.capital('; '.join(said))}.", tone="warn")
+        named = words.capital(book.say.together(sorted(counted)))
+        return Note(book.say.text("trust.none_vetoed", {"activities": named}))
+    said = []
+    for activity, group in vetoed.groupby("activity", sort=True):
+        statements = book.say.listed([text[0].lower() + text[1:] for text in group["statement"]])
+        values = {"activity": book.say.kinds(str(activity)), "reason": statements}
+        said.append(book.say.text("trust.reason", values))
+    return Note(book.say.text("trust.vetoed", {"which": words.capital("; ".join(said))}), tone="warn")
 
 
 def forecasts(book: Book) -> Table:
     """Out of sample: does knowing the activity improve forecasts of weeks not yet seen?"""
-    none = words.text("number.none")
-    rows = []
-    for row in book.rows:
-        known = words.is_known(row["oos_gain"])
-        gain = words.share(row["oos_gain"], decimals=2) if known else none
-        p = probability(row["oos_p"])
-        verdict = "not run" if not known else "better" if row["oos_p"] <= book.plan.limits.forecast_p else "not shown"
-        rows.append((name(str(row["activity"])), gain, p, verdict))
+    say = book.say
+    rows = [_forecast(book, say.label(str(row["activity"])), row["oos_gain"], row["oos_p"]) for row in book.rows]
     company = book.details["scopes"]["company"]
     together = company.get("all_activities_forecast_gain")
     if together is not None:
-        p = company["all_activities_forecast_p"]
-        verdict = "better" if p <= book.plan.limits.forecast_p else "not shown"
-        rows.append(("All together", words.share(together, decimals=2), probability(p), verdict))
+        rows.append(_forecast(book, say.text("all_together"), together, company["all_activities_forecast_p"]))
     columns = (
-        Column("Activity"),
-        Column("Forecast error saved", align="right"),
-        Column("p", align="right"),
-        Column("Forecast"),
+        Column(say.text("activity")),
+        Column(say.text("trust.saved"), align="right"),
+        Column(say.text("trust.p"), align="right"),
+        Column(say.text("trust.forecast")),
     )
-    note = "Rolling origin over the later half; against the same forecast without the activity (Clark-West)."
-    return Table("Forecasts of weeks not yet seen", columns, tuple(rows), note=note, source=book.source())
+    note = say.text("trust.forecasts_note")
+    return Table(say.text("trust.forecasts"), columns, tuple(rows), note=note, source=book.source())
+
+
+def _forecast(book: Book, label: str, gain: float | None, p: float | None) -> tuple[str, ...]:
+    """What knowing saves, whether that is more than chance, and the word for it."""
+    known = words.is_known(gain)
+    shown = book.say.share(gain, decimals=2) if known else book.say.none
+    better = words.is_known(p) and p <= book.plan.limits.forecast_p
+    return (
+        label,
+        shown,
+        probability(p, book.say),
+        book.say.text("not_run" if not known else "better" if better else "not_shown"),
+    )
 
 
 def one_rep_out(book: Book) -> pd.DataFrame:
@@ -101,46 +116,54 @@ def one_rep_out_reading(frame: pd.DataFrame, book: Book) -> Note:
     """Whether any claim hangs on one rep."""
     claimed = frame[frame["activity"].isin([row["activity"] for row in book.claims])]
     if claimed.empty:
-        return Note("Nothing is claimed, so no claim can hang on one rep.")
+        return Note(book.say.text("trust.no_claim"))
     turns = claimed[np.sign(claimed["least"]) != np.sign(claimed["most"])]
     if len(turns):
-        return Note(f"Without one certain rep the direction turns for {names(list(turns['activity']))}.", tone="warn")
-    largest = words.share(float(claimed["largest_rep"].max()), decimals=0)
-    return Note(
-        f"No claim changes direction whichever rep is left out; at most {largest} of one rests on a single rep."
-    )
+        named = book.say.together(list(turns["activity"]))
+        return Note(book.say.text("trust.turns", {"activities": named}), tone="warn")
+    largest = book.say.share(float(claimed["largest_rep"].max()), decimals=0)
+    return Note(book.say.text("trust.stays", {"share": largest}))
 
 
 def detectable(book: Book) -> Table:
     """What this data could have shown, and how much more is needed for an effect worth acting on."""
-    period = book.panel.period
+    period, say = book.panel.period, book.say
     rows = []
     for row in book.rows:
         found = book.answered.get(str(row["activity"]))
         if found is None or not words.is_known(row["mde_relative"]):
             continue
-        needed = found["weeks_needed"]
-        enough = needed is not None and needed <= row["n_weeks"]
-        within_reach = needed is not None and needed <= FAR * row["n_weeks"]
-        more = "enough now" if enough else words.count(needed, period) if within_reach else "out of reach"
-        volume = words.number(found["volume"], decimals=1)
-        rows.append((name(str(row["activity"])), volume, words.share(words.significant(row["mde_relative"])), more))
+        volume = say.number(found["volume"], decimals=1)
+        smallest = say.share(words.significant(row["mde_relative"]))
+        more = _needed(book, found["weeks_needed"], row["n_weeks"])
+        rows.append((say.label(str(row["activity"])), volume, smallest, more))
     columns = (
-        Column("Activity"),
-        Column("Done", f"per rep and {period}", "right"),
-        Column("Smallest detectable", f"per extra one a {period}", "right"),
-        Column("Data needed in all", "for an effect worth acting on", "right"),
+        Column(say.text("activity")),
+        Column(say.text("trust.done"), say.text(f"trust.per_rep.{period}"), "right"),
+        Column(say.text("trust.smallest"), say.text(f"trust.per_extra.{period}"), "right"),
+        Column(say.text("trust.needed"), say.text("trust.worth"), "right"),
     )
-    note = f"With 80 % power, by the same reps. Studied now: {words.count(book.company.n_weeks, period)}."
-    return Table("What this data could have shown", columns, tuple(rows), note=note, source=book.source())
+    note = say.text("trust.power_note", {"studied": say.count(book.company.n_weeks, period)})
+    return Table(say.text("trust.detectable"), columns, tuple(rows), note=note, source=book.source())
+
+
+def _needed(book: Book, needed: float | None, held: float) -> str:
+    """Periods in all, or that there are enough, or that waiting is no plan."""
+    if needed is None or needed > FAR * held:
+        return book.say.text("trust.out_of_reach")
+    return book.say.text("trust.enough") if needed <= held else book.say.count(needed, book.panel.period)
 
 
 def change_mind(book: Book) -> Table:
     """What would change the verdict on each activity."""
+    say = book.say
     rows = tuple(
-        (name(str(row["activity"])), grade_mark(str(row["grade"])), words.text(f"change_mind.{row['grade']}"))
+        (
+            say.label(str(row["activity"])),
+            grade_mark(str(row["grade"]), locale=say.locale),
+            words.text(f"change_mind.{row['grade']}", locale=say.locale),
+        )
         for row in book.rows
     )
-    return Table(
-        "What would change our mind", (Column("Activity"), Column("Verdict"), Column("What would change it")), rows
-    )
+    columns = tuple(Column(say.text(key)) for key in ("activity", "verdict", "trust.would_change"))
+    return Table(say.text("trust.change_mind"), columns, rows)

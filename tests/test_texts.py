@@ -1,0 +1,176 @@
+"""Every text of the reports stands in texts/*.toml, where another language can be put beside it."""
+
+import ast
+import json
+import re
+import tomllib
+
+import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
+from report_samples import cell
+
+from analysis import words
+from analysis.reporting import blocks
+from analysis.reporting.document import read_document
+from analysis.words import catalogue
+
+ROOMS = ("team", "leadership", "alignment", "managing", "research", "figures")
+PAGES = (
+    "data_health",
+    "cards",
+    "moves",
+    "standing",
+    "index",
+    "mail",
+    "company_desk",
+    "document",
+    "page",
+    "blocks",
+    "pdf",
+)
+IDENTIFIERS = {  # values that other rooms write into their frames and files; they are looked up, never shown
+    "all sources", "all together", "not told", "revenue, additive", "not confirmed", "weaker than claimed",
+    "stronger than claimed", "too early", "DejaVu Sans", "Report page",
+}  # fmt: skip
+SHOWN_BY = {"Answer", "Note", "Points", "Table", "Column", "Tile", "Title", "Section", "empty", "finish", "set_title",
+            "set_ylabel", "set_xlabel"}  # fmt: skip
+SENTENCE = re.compile(r"[^\W\d_]{2,}[^\W\d_]*,? +[^\W\d_]{2,}")
+MARKUP = re.compile(r"[<>{};]|^[MQ]+ |=")
+
+
+def modules(root):
+    """Every module that makes something to read; places.py only says what is wrong with a folder."""
+    home = root / "src" / "analysis" / "reporting"
+    rooms = [path for room in ROOMS for path in sorted((home / room).glob("*.py")) if path.stem != "places"]
+    return [*rooms, *(home / f"{name}.py" for name in PAGES)]
+
+
+def skipped(tree):
+    """Ids of the strings that no reader of a report sees: docstrings, errors for a programmer, representations."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.FunctionDef) and node.name == "__repr__"):
+            found |= {id(inner) for inner in ast.walk(node)}
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            found.add(id(node.value))
+    return found
+
+
+def sentences(source):
+    """(line, text) of English that a module says itself: two words or more anywhere, one word handed to what shows it."""
+    tree = ast.parse(source)
+    unseen = skipped(tree)
+    said = []
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if SENTENCE.search(node.value) and not MARKUP.search(node.value) and node.value not in IDENTIFIERS:
+                said.append((node.lineno, node.value))
+        elif isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            handed = node.args[:2] if called == "Tile" else node.args[:1]
+            said += [
+                (part.lineno, part.value)
+                for part in handed
+                if called in SHOWN_BY and isinstance(part, ast.Constant) and str(part.value).strip()
+            ]
+    return sorted(set(said))
+
+
+def test_no_section_says_anything_that_is_not_in_the_texts(root):
+    found = {str(path.relative_to(root)): said for path in modules(root) if (said := sentences(path.read_text()))}
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        'Note("Nothing is recorded here.")',
+        'x = f"Leads from {source} convert best"',
+        'Column("Remark")',
+        'axis.set_title("Leads")',
+        'text += " It depends" + " on the coach"',
+        'heads = [("n", "Deals with an ask", "count")]',
+        'f"{n} reps of the team, {m} of them new"',
+    ],
+)
+def test_an_english_text_in_a_section_is_seen(planted):
+    assert sentences(f"def section():\n    {planted}\n")
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    ['"""One sentence about it."""', 'raise DataError("this column is missing")', 'x = "share:low:high"', 'Note("")'],
+)
+def test_what_no_reader_sees_is_left_alone(allowed):
+    assert not sentences(f"def section():\n    {allowed}\n")
+
+
+def keys(source):
+    """Keys that a module asks its voice or its desk for, as far as they are written out"""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("text", "plural"):
+            first = node.args[0] if node.args else None
+            options = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+            yield from (o.value for o in options if isinstance(o, ast.Constant) and isinstance(o.value, str))
+
+
+SECTIONS = {"managing": "managing", "research": "research", "data_health": "health", "team": "team",
+            "leadership": "leadership", "alignment": "alignment"}  # fmt: skip
+
+
+BORROWED = {"managing": ("alignment.",)}  # notebook 7 tells of response times in the alignment report's words
+
+
+@pytest.mark.parametrize("room", SECTIONS)
+def test_every_key_that_is_asked_for_is_there(root, room):
+    asked = {key for path in modules(root) if room in (path.parent.name, path.stem) for key in keys(path.read_text())}
+    assert len(asked) > 10
+    assert not {
+        key
+        for key in asked
+        if not any(words.has(f"{place}{key}") for place in (f"{SECTIONS[room]}.", "", *BORROWED.get(room, ())))
+    }
+
+
+def template_texts(root):
+    for path in sorted((root / "notebooks" / "reports").glob("*.ipynb")):
+        for each in json.loads(path.read_text(encoding="utf-8"))["cells"][1:]:
+            if each["cell_type"] == "markdown":
+                yield each["id"], "".join(each["source"])
+
+
+def test_the_templates_own_text_is_in_the_texts_too(root):
+    listed = tomllib.loads((root / "src/analysis/texts/en.toml").read_text(encoding="utf-8"))["templates"]
+    assert dict(template_texts(root)) == listed
+
+
+@pytest.fixture
+def latin(monkeypatch):
+    """A second language, as a file beside en.toml would give it."""
+    made = {"templates": {"team-result": "## Res\n\nQuid actum sit."}, "page": {"failed_cell": "Pars deest."},
+            "managing": {"levers": {"caption": "Quid opus sit"}}}  # fmt: skip
+    own = catalogue._texts
+    monkeypatch.setattr(catalogue, "_texts", lambda name: made if name == "la" else own(name))
+    catalogue._entry.cache_clear()
+    yield "la"
+    catalogue._entry.cache_clear()
+
+
+def headed(lang):
+    title = cell(blocks.Title("Team", lang=lang))
+    result, pipeline = (new_markdown_cell(f"## {name.title()}", id=f"team-{name}") for name in ("result", "pipeline"))
+    return read_document(new_notebook(cells=[title, result, pipeline])).contents
+
+
+def test_another_language_reaches_the_headings_of_the_template(latin):
+    assert [text for _, text in headed(latin)] == ["Res", "Pipeline"]  # what is not translated stays English
+    assert [text for _, text in headed("en_GB")] == ["Result", "Pipeline"]
+
+
+def test_a_voice_speaks_the_language_it_is_given(latin):
+    assert words.Voice("managing", latin).text("levers.caption") == "Quid opus sit"
+    assert words.Voice("managing", latin).text("levers.note") == words.Voice("managing").text("levers.note")
+    german = words.Voice("managing", "de")
+    assert german.number(1234.5, decimals=1) == "1.234,5" and german.share(0.125, decimals=1) == "12,5\xa0%"
