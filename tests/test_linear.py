@@ -14,6 +14,7 @@ from analysis.models.columns import lag_columns
 from analysis.models.design import cells_from_codes, lag_basis, lag_terms
 from analysis.models.inference import classical, crv1, crv3
 from analysis.models.linear import fit_ols, fit_ols_many
+from analysis.models.ppml import fit_ppml
 
 
 @given(settings)
@@ -55,6 +56,24 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     small = fit_ols(sample.y, sample.x, sample.cells)
     np.testing.assert_allclose(small.coef, whole.coef, rtol=1e-12)
     np.testing.assert_allclose(small.scores, whole.scores, atol=1e-10)
+
+
+@pytest.mark.parametrize("fit", [fit_ols, fit_ppml])
+@pytest.mark.parametrize("built", [False, True], ids=["held", "lags"])
+def test_halves_side_by_side_do_not_change_the_result(monkeypatch, fit, built):
+    sample = ragged(units=14, periods=40, moves=0.1, effects="week")
+    x = lag_columns(sample.cells, sample.x, lag_basis(5), range(1, 6)) if built else sample.x
+    whole = fit(sample.count, x, sample.cells)
+    monkeypatch.setattr(sums, "LARGE_VALUES", 0)
+    monkeypatch.setattr(sums, "BLOCK_VALUES", 500)
+    seen = []
+    blocks = sums.blocks
+    monkeypatch.setattr(sums, "blocks", lambda *given: seen.append(list(blocks(*given))) or iter(seen[-1]))
+    halves, again = fit(sample.count, x, sample.cells), fit(sample.count, x, sample.cells)
+    assert max(map(len, seen)) >= 4, "there must be something to halve"
+    for name in ("coef", "scores", "information", "residual"):
+        np.testing.assert_allclose(getattr(halves, name), getattr(whole, name), rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(getattr(halves, name), getattr(again, name))
 
 
 def test_lags_built_block_by_block_give_the_same_fit():

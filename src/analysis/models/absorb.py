@@ -87,6 +87,8 @@ def _one_per_component(link: Table) -> Codes:
 
 
 def _nested(codes: Codes, cluster: Codes) -> bool:
+    if codes is cluster:
+        return True
     first = np.full(int(codes.max()) + 1, -1, np.int64)
     first[codes[::-1]] = cluster[::-1]
     return bool((first[codes] == cluster).all())
@@ -127,7 +129,7 @@ def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
     """Factorise the effects of a layout; weight: (n,) positive, or None for ones."""
     cells = plan.cells
     weights = np.ones(cells.n) if weight is None else weight
-    unit_weight = level_sums(cells.unit, weights, plan.units)
+    unit_weight = run_totals(weights, plan)
     effect_weight = level_sums(cells.effect, weights, plan.effects)
     link = _link(cells, plan.by_unit, weights, (plan.units, plan.effects))
     gone, kept = (unit_weight, effect_weight) if plan.by_unit else (effect_weight, unit_weight)
@@ -185,6 +187,11 @@ def reducer(work: Absorber) -> Callable[[Codes], Floats]:
         return np.asarray(np.linalg.inv(work.solve_kept(picks)[levels]), np.float64)
 
     return reduced
+
+
+def run_totals(values: Floats, plan: Layout) -> Floats:
+    """Sums (U,) of values by unit."""
+    return np.asarray(np.add.reduceat(values, plan.starts[:-1]), np.float64)
 
 
 def level_sums(codes: Codes, values: Floats, levels: int) -> Floats:

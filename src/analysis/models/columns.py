@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import DataError, ParameterError
 from analysis.models.design import Cells, Codes, Flags, Floats, valid_rows
+from analysis.models.sums import run_sums
 
 CHECK_ROWS = 65_536
 
@@ -180,7 +181,7 @@ def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Co
     series = np.ascontiguousarray(np.asarray(x, np.float64).reshape(cells.n, -1))
     starts = np.flatnonzero(np.diff(cells.unit, prepend=-1))
     counts = np.diff(np.append(starts, cells.n))
-    centre = np.nan_to_num(np.add.reduceat(series, starts, axis=0) / counts[:, None])
+    centre = np.nan_to_num(run_sums(np.append(starts, cells.n), np.ones(cells.n), series) / counts[:, None])
     return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags), centre)
 
 
@@ -201,6 +202,9 @@ def known(values: Floats) -> Flags:
     rows = np.empty(values.shape[0], bool)
     for start in range(0, values.shape[0], CHECK_ROWS):
         part = values[start : start + CHECK_ROWS]
+        if np.isfinite(part.sum()):  # one unknown number would make the sum unknown
+            rows[start : start + CHECK_ROWS] = True
+            continue
         rows[start : start + CHECK_ROWS] = np.isfinite(part @ np.ones(part.shape[1]))
         if not rows[start : start + CHECK_ROWS].all() and np.isinf(part).any():
             raise DataError(f"rows {start} to {start + part.shape[0] - 1} hold an infinite value; correct it")

@@ -45,7 +45,9 @@ class Cells:
 
     def take(self, rows: Codes | Flags | slice) -> Cells:
         """The cells of some rows (an increasing index, a mask or a slice), codes gapless again and 32 bits wide."""
-        return Cells(compact(self.unit[rows]), self.time[rows], compact(self.effect[rows]), compact(self.cluster[rows]))
+        unit = compact(self.unit[rows])
+        cluster = unit if self.cluster is self.unit else compact(self.cluster[rows])
+        return Cells(unit, self.time[rows], compact(self.effect[rows]), cluster)
 
 
 def compact(codes: Codes) -> Codes:

@@ -117,7 +117,7 @@ def season_terms(weeks: ArrayLike, period_ends: Sequence[date] = ()) -> Floats:
     recorded = np.unique(np.asarray(period_ends, dtype="datetime64[D]"))
     ends = _every_year(recorded, monday)
     following = ends[np.searchsorted(ends, monday, side="right")]
-    return np.column_stack([waves, following <= monday + _closing_days(recorded)])
+    return np.column_stack([waves, (following - monday).astype(np.int64) <= _closing_days(recorded)])
 
 
 def _every_year(ends: NDArray[np.datetime64], monday: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -133,11 +133,11 @@ def _every_year(ends: NDArray[np.datetime64], monday: NDArray[np.datetime64]) ->
     return np.unique((month + 12 * years).astype("datetime64[D]") + (ends - month))
 
 
-def _closing_days(recorded: NDArray[np.datetime64]) -> np.timedelta64:
+def _closing_days(recorded: NDArray[np.datetime64]) -> int:
     """How far ahead of a Monday a period's end still counts: two weeks of a quarter, one of a month."""
     between = np.diff(recorded).astype(int)
     months = between.size > 0 and np.median(between) < 56
-    return np.timedelta64(7 if months else 14, "D")
+    return 7 if months else 14
 
 
 def recent_mean(y: ArrayLike, unit: ArrayLike, time: ArrayLike, window_weeks: int) -> Floats:

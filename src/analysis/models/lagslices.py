@@ -8,7 +8,7 @@ differ by row break the shift.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from scipy import sparse
 from analysis.models.absorb import Layout, cross_sums
 from analysis.models.columns import Columns, Lagged, Subset, is_identity
 from analysis.models.design import Codes, Floats
-from analysis.models.sums import blocks, tally
+from analysis.models.sums import Block, in_halves, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Piece:
         return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(part, lags))
 
 
-def pieces(slices: Slices, plan: Layout) -> Iterator[Piece]:
+def pieces(slices: Slices, todo: Sequence[Block]) -> Iterator[Piece]:
     """Blocks of whole units."""
     source, pad = slices.source, max(0, slices.last, -slices.first)
-    for place, units in blocks(plan, slices.activities * 2):
+    for place, units in todo:
         rows = slices.rows[place]
         low, high = int(rows[0]) - slices.last, int(rows[-1]) + 1 + max(0, -slices.first)
         values = source.x[low:high] - source.centre.take(source.cells.unit[low:high], axis=0)
@@ -106,28 +106,37 @@ class Moments:
 
 def moments(slices: Slices, plan: Layout, targets: Floats) -> Moments:
     """Everything the first pass of a least-squares fit needs; targets (n, t) sum to zero within each unit."""
-    k, lags = slices.activities, slices.count
-    means = np.empty((plan.units, k, lags))
-    cross = np.zeros((k, lags, targets.shape[1]))
-    edge, ends = np.zeros((k, lags, k)), np.zeros((lags * k, lags * k))
+    following = followers(slices, plan)
+    halves = in_halves(plan, slices.activities * 2, lambda todo: _add_up(slices, plan, targets, following, todo))
+    whole = halves[0]
+    for half in halves[1:]:
+        whole.join(half)
     counts = np.diff(plan.starts).astype(np.float64)
-    by_effect = EffectSums(slices, plan, followers(slices, plan))
-    for piece in pieces(slices, plan):
-        ending = _windows_at_ends(slices, piece)
-        edge += _first_lag_with_all(slices, piece)
-        ends += ending.gained.T @ ending.gained - ending.lost.T @ ending.lost
-        means[piece.units] = _unit_sums(slices, piece, plan, ending)
-        by_effect.add(piece, ending)
-        for target in range(targets.shape[1]):
-            ahead = piece.seen_from(targets[piece.place, target], slices.first, lags)
-            cross[:, :, target] += piece.values.T @ ahead
-    means /= counts[:, None, None]
-    gram = _unroll(edge, ends)
+    means = np.concatenate([half.units for half in halves]) / counts[:, None, None]
+    gram = _unroll(whole.edge, whole.ends)
     flat = means.reshape(plan.units, -1)
     gram -= (flat * counts[:, None]).T @ flat
-    sums = by_effect.total() - _sums_of_means(plan, means)
+    sums = whole.by_effect.total() - _sums_of_means(plan, means)
     owner = slices.source.cells.unit[slices.rows[plan.starts[:-1]]]
-    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, cross)
+    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, whole.cross)
+
+
+def _add_up(
+    slices: Slices, plan: Layout, targets: Floats, following: Codes | None, todo: Sequence[Block]
+) -> RawMoments:
+    raw = RawMoments.empty(slices, plan, following, targets.shape[1])
+    by_unit = []
+    for piece in pieces(slices, todo):
+        ending = _windows_at_ends(slices, piece)
+        raw.edge += _first_lag_with_all(slices, piece)
+        raw.ends += np.dot(ending.gained.T, ending.gained) - np.dot(ending.lost.T, ending.lost)
+        by_unit.append(_unit_sums(slices, piece, plan, ending))
+        raw.by_effect.add(piece, ending)
+        for target in range(targets.shape[1]):
+            ahead = piece.seen_from(targets[piece.place, target], slices.first, slices.count)
+            raw.cross[:, :, target] += np.dot(piece.values.T, ahead)
+    raw.units = np.concatenate(by_unit)
+    return raw
 
 
 def _first_lag_with_all(slices: Slices, piece: Piece) -> Floats:
@@ -142,7 +151,7 @@ def _first_lag_with_all(slices: Slices, piece: Piece) -> Floats:
     for offset in range(min(lags, span)):
         left = nearest[offset::lags]
         # Row start + offset + i * lags sees the numbers from (offset + i * lags) * k on, oldest lag first.
-        total += left.T @ flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(left.shape[0], lags * k)
+        total += np.dot(left.T, flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(-1, lags * k))
     return total.reshape(k, lags, k)[:, ::-1]
 
 
@@ -223,6 +232,12 @@ class EffectSums:
             self.gained += tally(effect[ending.starts], ones, ending.gained, effects).reshape(self.gained.shape)
             self.lost += tally(effect[ending.stops], ones, ending.lost, effects).reshape(self.lost.shape)
 
+    def join(self, other: EffectSums) -> None:
+        """Add what was added up elsewhere."""
+        self.sums += other.sums
+        self.gained += other.gained
+        self.lost += other.lost
+
     def total(self) -> Floats:
         """The sums (E, k, L)."""
         if self.following is not None:
@@ -231,6 +246,32 @@ class EffectSums:
                 self.sums[:, lag] = self.gained[:, lag - 1]
                 self.sums[self.following[leads], lag] += (self.sums[:, lag - 1] - self.lost[:, lag - 1])[leads]
         return self.sums.transpose(0, 2, 1)
+
+
+@dataclass(slots=True)
+class RawMoments:
+    """Sums over blocks, before means are taken off: edge (k, L, k) the first lag with all, ends (L * k, L * k) what the
+    ends of runs change, cross (k, L, t), units (U, k, L) sums by unit, by_effect."""
+
+    edge: Floats
+    ends: Floats
+    cross: Floats
+    units: Floats
+    by_effect: EffectSums
+
+    @classmethod
+    def empty(cls, slices: Slices, plan: Layout, following: Codes | None, targets: int) -> RawMoments:
+        """Nothing added yet."""
+        k, lags = slices.activities, slices.count
+        sums = EffectSums(slices, plan, following)
+        return cls(np.zeros((k, lags, k)), np.zeros((lags * k,) * 2), np.zeros((k, lags, targets)), np.empty(0), sums)
+
+    def join(self, other: RawMoments) -> None:
+        """Add other blocks' sums; those by unit stay apart."""
+        self.edge += other.edge
+        self.ends += other.ends
+        self.cross += other.cross
+        self.by_effect.join(other.by_effect)
 
 
 def _unroll(edge: Floats, ends: Floats) -> Floats:
@@ -273,14 +314,20 @@ def residual_pass(slices: Slices, plan: Layout, left: Floats, coef: Floats) -> F
     """
     k, basis, outcomes = slices.activities, slices.source.basis, coef.shape[1]
     kernel = np.einsum("lt,kte->kle", basis, coef.reshape(k, basis.shape[1], outcomes))
-    raw = np.zeros((outcomes, plan.clusters, k, slices.count))
     level = (slices.source.centre @ kernel.sum(axis=1))[slices.source.cells.unit[slices.rows[plan.starts[:-1]]]]
-    for piece in pieces(slices, plan):
-        rest = left[piece.place]
-        rest -= level.take(plan.cells.unit[piece.place], axis=0)
-        for outcome in range(outcomes):
-            rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
-            raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
+
+    def add(todo: Sequence[Block]) -> Floats:
+        raw = np.zeros((outcomes, plan.clusters, k, slices.count))
+        for piece in pieces(slices, todo):
+            rest = left[piece.place]
+            rest -= level.take(plan.cells.unit[piece.place], axis=0)
+            for outcome in range(outcomes):
+                rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
+                raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
+        return raw
+
+    halves = in_halves(plan, k * 2, add)
+    raw = sum(halves[1:], halves[0])
     return np.asarray(raw @ basis).reshape(outcomes, plan.clusters, -1)
 
 
@@ -288,7 +335,7 @@ def _fitted(slices: Slices, piece: Piece, kernel: Floats) -> Floats:
     """Centred values times the kernel (k, L), summed over lags, at the rows in use."""
     length, pad = piece.values.shape[0], piece.pad
     out = np.zeros(length + 2 * pad)
-    for position, line in enumerate(kernel.T @ piece.values.T):
+    for position, line in enumerate(np.dot(kernel.T, piece.values.T)):
         start = pad + slices.first + position
         out[start : start + length] += line
     return out[piece.rows + pad]
@@ -307,6 +354,6 @@ def _cluster_sums(slices: Slices, piece: Piece, plan: Layout, rest: Floats) -> F
     bounds = np.append(piece.rows[firsts] - slices.last, piece.values.shape[0]).tolist()
     sums = np.empty((len(bounds) - 1, k, lags))
     for unit, (start, stop) in enumerate(pairwise(bounds)):
-        np.matmul(piece.values[start:stop].T, ahead[start:stop], out=sums[unit])
+        np.dot(piece.values[start:stop].T, ahead[start:stop], out=sums[unit])
     joined = tally(codes[firsts], np.ones(firsts.size), sums.reshape(firsts.size, -1), plan.clusters)
     return joined.reshape(plan.clusters, k, lags)

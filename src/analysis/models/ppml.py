@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import xlogy
 
 from analysis.errors import DataError, ParameterError, Refused
-from analysis.models.absorb import Absorber, Layout, absorber, layout, level_sums
+from analysis.models.absorb import Absorber, Layout, absorber, layout, level_sums, run_totals
 from analysis.models.columns import Columns, Combined, as_columns
 from analysis.models.design import Cells, Codes, Flags, Floats
 from analysis.models.fit import Dropped, Fit, System, check_rows, keep_rows, name_tuple
@@ -88,14 +87,16 @@ def fit_ppml(
 def without_zeros(y: Floats, cells: Cells, known: Flags) -> tuple[Flags, Dropped]:
     """Rows in units and effect cells that have a positive outcome somewhere among the known rows."""
     positive = np.where(known, y, 0.0)
-    unit_rows, unit_total = np.bincount(cells.unit, known), np.bincount(cells.unit, positive)
-    effect_rows, effect_total = np.bincount(cells.effect, known), np.bincount(cells.effect, positive)
-    used = known & (unit_total[cells.unit] > 0) & (effect_total[cells.effect] > 0)
+    used, zeros = known.copy(), []
+    for codes in (cells.unit, cells.effect):
+        empty = np.bincount(codes, positive) == 0
+        # Levels without any known row are not zeros: nothing is known of them.
+        zeros.append(int((empty & (np.bincount(codes, known) > 0)).sum()) if empty.any() else 0)
+        if empty.any():
+            used &= ~empty[codes]
     if not used.any():
         raise Refused("the outcome is zero in every row; a Poisson regression has nothing to explain")
-    zero_units = int(((unit_rows > 0) & (unit_total == 0)).sum())
-    zero_effects = int(((effect_rows > 0) & (effect_total == 0)).sum())
-    return used, Dropped(int((~known).sum()), zero_units, zero_effects, 0, float(1 - used.mean()))
+    return used, Dropped(int((~known).sum()), zeros[0], zeros[1], 0, float(1 - used.mean()))
 
 
 def fit_prepared(
@@ -236,11 +237,6 @@ class Problem:
         return trial
 
 
-def run_totals(y: Floats, plan: Layout) -> Floats:
-    """Sums (U,) by unit."""
-    return np.asarray(np.add.reduceat(y, plan.starts[:-1]), np.float64)
-
-
 def unit_scaled(totals: Floats, log_mean: Floats, plan: Layout) -> Floats:
     """exp(log_mean) scaled to the unit totals (U,), overflow-safe."""
     counts = np.diff(plan.starts)
@@ -253,4 +249,5 @@ def unit_scaled(totals: Floats, log_mean: Floats, plan: Layout) -> Floats:
 
 def deviance(y: Floats, mean: Floats) -> float:
     """Twice the likelihood lost against a perfect fit."""
-    return float(2 * (xlogy(y, y) - xlogy(y, mean) - y + mean).sum())
+    won = y > 0  # 0 log 0 = 0
+    return float(2 * ((y[won] * np.log(y[won] / mean[won])).sum() - y.sum() + mean.sum()))

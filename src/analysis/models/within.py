@@ -7,7 +7,7 @@ hands it to whoever needs rows: scores by cluster, the part of a contrast in eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from analysis.models.absorb import Absorber, Layout, cross_sums
 from analysis.models.columns import Columns
 from analysis.models.design import Codes, Floats
 from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
-from analysis.models.sums import blocks, run_sums, tally
+from analysis.models.sums import Block, blocks, in_halves, run_sums, tally
 
 COLLINEAR = 1e-10
 ABSORBED = 1e-14
@@ -77,21 +77,26 @@ def _moments(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
 
 def _add_up(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None, *, centred: bool) -> Moments:
     plan, width = work.plan, columns.width
-    gram = np.zeros((width, width))
-    cross = np.zeros((width, targets.shape[1]))
     means = np.empty((plan.units, width))
-    sums = np.zeros((plan.effects, width))
-    for rows, units in blocks(plan, width):
-        part = columns.take(rows)
-        edges = plan.starts[units.start : units.stop + 1] - rows.start
-        part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
-        means[units] = run_sums(edges, part_weight, part) / work.unit_weight[units, None]
-        if centred:
-            part = subtract(part, means[units], edges)
-        sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
-        cross += part.T @ targets[rows]
-        scaled = part if weight is None else part * np.sqrt(part_weight)[:, None]
-        gram += scaled.T @ scaled
+
+    def add(todo: Sequence[Block]) -> tuple[Floats, Floats, Floats]:
+        gram, cross = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
+        sums = np.zeros((plan.effects, width))
+        space = np.empty((0 if weight is None else max(rows.stop - rows.start for rows, _ in todo), width))
+        for rows, units in todo:
+            part = columns.take(rows)
+            edges = plan.starts[units.start : units.stop + 1] - rows.start
+            part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
+            means[units] = run_sums(edges, part_weight, part) / work.unit_weight[units, None]
+            if centred:
+                part = subtract(part, means[units], edges)
+            sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
+            cross += np.dot(part.T, targets[rows])
+            scaled = part if weight is None else np.einsum("ij,i->ij", part, part_weight, out=space[: part.shape[0]])
+            gram += np.dot(scaled.T, part)
+        return sums, gram, cross
+
+    sums, gram, cross = (sum(parts[1:], parts[0]) for parts in zip(*in_halves(plan, width, add), strict=True))
     return Moments(means, sums, gram, cross)
 
 
@@ -141,9 +146,15 @@ def residuals(plan: Layout, columns: Columns, within: Within, net_y: Floats, coe
 def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, values: Floats) -> Floats:
     """Sums (levels, p) of values * net regressors by code, from the regressors as they are."""
     levels = int(codes.max()) + 1
-    total = np.zeros((levels, columns.width))
-    for rows, _ in blocks(plan, columns.width):
-        total += tally(codes[rows], values[rows], columns.take(rows), levels)
+
+    def add(todo: Sequence[Block]) -> Floats:
+        total = np.zeros((levels, columns.width))
+        for rows, _ in todo:
+            total += tally(codes[rows], values[rows], columns.take(rows), levels)
+        return total
+
+    halves = in_halves(plan, columns.width, add)
+    total = sum(halves[1:], halves[0])
     return take_effects_off(total, plan, within, codes, values)
 
 
@@ -158,8 +169,12 @@ def product(plan: Layout, columns: Columns, coef: Floats) -> Floats:
     """columns @ coef, (n,) or (n, k), a block at a time."""
     out = np.zeros((plan.cells.n, *coef.shape[1:]))
     if coef.any():
-        for rows, _ in blocks(plan, columns.width):
-            out[rows] = columns.take(rows) @ coef
+
+        def multiply(todo: Sequence[Block]) -> None:
+            for rows, _ in todo:
+                out[rows] = np.dot(columns.take(rows), coef)
+
+        in_halves(plan, columns.width, multiply)
     return out
 
 

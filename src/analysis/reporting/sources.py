@@ -225,11 +225,11 @@ class _Study:
 
 def _study_files(study: Any, key: str) -> dict[str, bytes]:
     """The study's files; study.json comes last and says of which source and which findings it is."""
+    from analysis.evidence.findings import findings_csv
+
     findings = parquet(study.findings)
     details = {**study.details, "batch": [key, _digest(findings)]}
     text = json.dumps(details, indent=1, ensure_ascii=False, allow_nan=False, default=float)
-    from analysis.evidence.findings import findings_csv
-
     csv = findings_csv(study.findings)
     return {"findings.parquet": findings, "findings.csv": csv, "study.json": text.encode() + b"\n"}
 
