@@ -18,6 +18,10 @@ def usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
 
     Returns value, low, high (95 %, periods as units). Without two complete periods: elapsed itself, no interval.
     """
+    return book.shared(f"usual by {elapsed!r} of a period", lambda: _usual_by_now(book, elapsed))
+
+
+def _usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
     done = attainment(book)
     if isinstance(done, NotRecorded):
         return elapsed, float("nan"), float("nan")

@@ -63,8 +63,10 @@ def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
 
 def attainment(book: Book) -> pd.DataFrame | NotRecorded:
     """Quota attainment of every rep and complete quota period: rep_id, period_start, period_end, quota, booked, share."""
-    if gap := book.need("quotas"):
-        return gap
+    return book.need("quotas") or book.shared("attainment", lambda: _attainment(book))
+
+
+def _attainment(book: Book) -> pd.DataFrame | NotRecorded:
     quotas = book.frame("quotas")
     quotas = quotas.loc[(quotas["level"] == "rep") & (quotas["period_end"] <= book.as_of + pd.Timedelta(days=1))]
     opening = book.frame("activities")["occurred_on"].min()
