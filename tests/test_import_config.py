@@ -186,3 +186,48 @@ def test_no_value_makes_the_loader_stumble(tmp_path_factory, section, value):
 def test_deep_nesting_is_refused():
     with pytest.raises(ConfigError):
         parse_document("x.toml", "a = " + "[" * 3000 + "]" * 3000)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schema = 1\n" + ".".join("a" * 300_000) + " = 1\n",
+        "schema = 1\n[" + " . ".join(['"a b"'] * 50_000) + "]\n",
+        'schema = 1\nteam_files = """\n[' + " " * 30_000 + '\n"""\n',  # the place of the fault is searched line by line
+        "schema = 1\n" + "k" * 500_000 + " = 1\n",
+    ],
+    ids=["key", "table", "blanks", "long"],
+)
+def test_no_text_keeps_the_reader_busy(tmp_path, text):
+    assert len(refusal(tmp_path, text)) < 400
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "words"),
+    [
+        ("activity_defaults", "backdated_days = 36501", "backdated_days must be 0 to 36,500"),
+        ("activity_defaults", "done_late_days = -1", "done_late_days must be 0 to 36,500"),
+        ("activity_defaults", "unclassified_max_share = 5", "unclassified_max_share must be 0 to 1"),
+        ("activity_defaults", "max_call_hours = inf", "max_call_hours = inf; give a number of 9e"),
+        ("people", "unknown_rep_max_share = 1.5", "unknown_rep_max_share must be 0 to 1"),
+        ("people", "ramp_days = 99999", "ramp_days must be 0 to 3,650"),
+        ("money", "outlier_times_median = 0.5", "outlier_times_median must be 1 to 1,000,000,000"),
+        ("money", "rates = { USD = nan }", "rates.USD = nan; give a number"),
+        ("stages.more", '"Won" = { order = 12345678, as = "won" }', "order must be -1,000,000 to 1,000,000"),
+        ("stages.more", '"W\\u0000n" = { order = 1, as = "won" }', "holds a NUL character"),
+    ],
+)
+def test_a_number_beyond_its_range_is_refused(tmp_path, section, line, words):
+    assert words in refusal(tmp_path, f"{BASE}[{section}]\n{line}\n")
+
+
+@pytest.mark.parametrize("pattern", ["a++", "a{2000}", "x\\\\Z"])
+def test_a_pattern_that_the_engine_does_not_take_is_refused_when_the_file_is_read(tmp_path, pattern):
+    text = BASE.replace("gt = 120", f'matches = "{pattern}"', 1)
+    assert "does not compile in RE2" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("pattern", ["", "a**b"])
+def test_what_is_no_pattern_of_files_is_refused(tmp_path, pattern):
+    assert "is no pattern of file names" in refusal(tmp_path, f'team_files = ["{pattern}"]\n{BASE}')

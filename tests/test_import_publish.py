@@ -1,5 +1,6 @@
 """Publishing: a data folder is the old one or the new one, never half; nothing of the export is left beside it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,16 +8,27 @@ import sys
 import time
 
 import pytest
-from import_worlds import Importer, salesforce, task
+from import_worlds import Importer, event, salesforce, task
 
+from analysis.crm.importers.progress import bar
 from analysis.errors import DataError, InputError
 
 SCRIPT = """
 import sys
 from analysis.crm.importers import import_crm
-print("ready", flush=True)
-import_crm("salesforce", sys.argv[1], sys.argv[2], sys.argv[3], key_file=sys.argv[4])
+def told(what, share):
+    print(what, flush=True)
+told("ready", 0)
+import_crm("salesforce", sys.argv[1], sys.argv[2], sys.argv[3], progress=told, key_file=sys.argv[4])
 """
+STEPS = (
+    "ready",
+    "reading Task: 60 rows",
+    "classifying activities",
+    "judging activities",
+    "judging the whole",
+    "publishing",
+)
 
 
 def contents(folder):
@@ -58,14 +70,14 @@ def test_killed_at_any_moment_the_folder_is_old_or_new(tmp_path):
     will = contents(run.out)
     run.out = tmp_path / "data"
     arguments = [sys.executable, "-c", SCRIPT, str(new), str(run.out), str(run.config()), str(run.key)]
-    for number in range(8):
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, start_new_session=True)
-        process.stdout.readline()
-        time.sleep(0.25 * number)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert contents(run.out) in (was, will), number
+    for step in STEPS:
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+            assert any(line.strip() == step for line in process.stdout), f"{step} was never reached"
+            os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        assert contents(run.out) in ((was, will) if step == "publishing" else (was,)), step
+        remains = tuple(name for name in leftovers(tmp_path) if "importing" in name)
+        assert len(remains) == (0 if step == "ready" else 1) or step == "publishing", (step, remains)
     run(new)
     assert contents(run.out) == will and leftovers(tmp_path) == []
 
@@ -137,6 +149,52 @@ def test_progress_goes_forward_to_the_end(tmp_path):
     run(salesforce(tmp_path / "src"), progress=lambda what, share: seen.append((what, share)))
     shares = [share for _, share in seen]
     assert shares == sorted(shares) and seen[-1] == ("done", 1.0) and len(seen) > 8
+
+
+def test_rows_are_told_while_they_are_read(tmp_path):
+    seen = []
+    source = salesforce(tmp_path / "src", Task=[task(n) for n in range(40)], Event=[event(n) for n in range(3)])
+    Importer(tmp_path)(source, progress=lambda what, share: seen.append((what, share)))
+    told = dict(seen)
+    assert told["reading Task: 40 rows"] == told["reading Task"] and "reading Event: 3 rows" in told
+    assert 0 == told["reading Event"] < told["reading Opportunity"] < told["reading Task"] < told["reading User"] < 0.3
+
+
+def test_the_bar_shows_what_is_done_on_a_terminal_and_nothing_elsewhere(tmp_path):
+    from io import StringIO
+
+    from rich.console import Console
+
+    for terminal in (True, False):
+        drawn = StringIO()
+        with bar(Console(file=drawn, force_terminal=terminal, width=100, _environ={})) as progress:
+            progress("reading [bold]Task: 20,000 rows", 0.25)
+            time.sleep(0.3)  # the bar is drawn ten times a second
+        text = drawn.getvalue()
+        assert ("reading [bold]Task: 20,000 rows" in text and "25%" in text) if terminal else text.strip() == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_command_draws_the_bar_on_stderr_where_that_is_a_terminal(tmp_path, terminal):
+    run = Importer(tmp_path)
+    command = "from analysis.cli import main; main()"
+    source = salesforce(tmp_path / "src")
+    arguments = ["import", "salesforce", source, run.out, "--config", run.config()]
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=theirs, text=True,
+        env={**os.environ, "TERM": "xterm", "WORKBENCH_KEY_FILE": str(run.key)},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # a terminal whose other side is closed
+            while part := os.read(ours, 65536):
+                seen += part
+        said = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0 and said.startswith(f"{run.out}: 47 rows read = ")
+    assert (b"%" in seen and b"reading" in seen) if terminal else seen == b""
 
 
 def test_every_row_is_answered_for_and_the_report_says_so(tmp_path):

@@ -115,13 +115,15 @@ def import_(
     """Turn a CRM export into a checked data folder."""
     from analysis.crm.importers import draft_config as draft
     from analysis.crm.importers import import_crm
+    from analysis.crm.importers.progress import bar
 
     if draft_config:
         say(draft(source, crm.value))
         return
     if out is None or config is None:
         raise InputError("import needs OUT and --config FILE; `--draft-config` writes a first configuration.")
-    report = import_crm(crm.value, source, out, config)
+    with bar() as progress:
+        report = import_crm(crm.value, source, out, config, progress=progress)
     say(report.summary())
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from analysis.crm.importers.rules import KIND, Rule
 from analysis.crm.importers.sections import CRMS, File, Leads, Source
-from analysis.crm.importers.strict import Document, build, nearest, read_document
+from analysis.crm.importers.strict import Document, build, nearest, read_document, shown
 from analysis.errors import ConfigError
 
 TEAM_SECTIONS = ("schema", "team", "activity", "activity_defaults", "stages", "outcomes", "money")
@@ -79,7 +79,12 @@ def team_paths(base: Path, patterns: tuple[str, ...], document: Document) -> lis
     for pattern in patterns:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise ConfigError(f"{document.at(('team_files',))}: {pattern!r} must lie beside the base file.")
-        matches = sorted(base.parent.glob(pattern))
+        try:
+            matches = sorted(path for path in base.parent.glob(pattern) if path.is_file())
+        except ValueError as error:  # an empty pattern, or ** inside a name
+            raise ConfigError(
+                f"{document.at(('team_files',))}: {shown(pattern)} is no pattern of file names."
+            ) from error
         if not matches:
             raise ConfigError(f"{document.at(('team_files',))}: no team file matches {pattern!r}.")
         found += [match for match in matches if match not in found and match != base]

@@ -76,8 +76,8 @@ def inspect_bytes(path: Path, name: str, encoding: str) -> str:
                 feeds += chunk.count(b"\n")
                 returns += chunk.count(b"\r")
             decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        at = line + bytes(error.object[: error.start]).count(b"\n")
+    except UnicodeError as error:  # UTF-16 without its byte order mark is no UnicodeDecodeError
+        at = line + (bytes(error.object[: error.start]).count(b"\n") if isinstance(error, UnicodeDecodeError) else 0)
         raise DataError(
             f"{name}:{at}: not {encoding.removesuffix('-sig').upper()} text; save it as UTF-8 or set source.encoding."
         ) from error

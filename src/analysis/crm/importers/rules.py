@@ -12,6 +12,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, Literal
 
 KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -151,6 +152,22 @@ def check_pattern(pattern: str) -> None:
         raise ValueError(f"the pattern does not compile: {error}") from error
     if re.search(r"\(\?(?!P<|:|i\))|\\[1-9]|\(\?P=", pattern):
         raise ValueError("the pattern may use groups and (?i), but no look-around and no back-references")
+    refusal = re2_refusal(pattern)
+    if refusal is not None:
+        raise ValueError(f"the pattern does not compile in RE2: {refusal}")
+
+
+@cache
+def re2_refusal(pattern: str) -> str | None:
+    """Why the engine's RE2 does not take a pattern, or None: it knows no possessive quantifiers and no huge repeats."""
+    import duckdb
+
+    with duckdb.connect(":memory:", config={"threads": 1}) as engine:
+        try:
+            engine.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+        except duckdb.Error as error:
+            return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    return None
 
 
 Column = Callable[[str], str]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ from analysis.errors import AnalysisError, ConfigError, InputError
 
 SMALL_BYTES = 8_000_000
 DATED_SHARE = 0.9
+STAGED_SHARE = 0.30  # of the whole, told as progress
 
 
 def import_crm(
@@ -102,7 +105,7 @@ def run(
     """Stage, build, judge, account, write, publish."""
     not_read = stage_all(job, tables)
     job.details["rates_file"] = read_rates(job, source)
-    job.tell("telling people apart", 0.30)
+    job.tell("telling people apart", STAGED_SHARE)
     team = people.build_people(job)
     job.details["team_keys"] = {**{t.lower(): t for t in team.teams}, **team.team_keys}
     job.details["people_keys"] = team.keys
@@ -161,12 +164,17 @@ def stage_all(job: Job, tables: list[SourceTable]) -> list[dict[str, Any]]:
     extra = check_fields(job.config, job.mapping, found)
     contacts = job.config.base.contacts
     unneeded = set() if (contacts.vp_or_above or contacts.manager or contacts.user) else {"contacts"}
-    for number, (name, own) in enumerate(sorted(found.items())):
-        job.tell(f"reading {name}", 0.30 * number / len(found))
+    size = sum(table.size for own in found.values() for table in own)
+    before = 0
+    for name, own in sorted(found.items()):
+        share = STAGED_SHARE * before / max(size, 1)
+        job.tell(f"reading {name}", share)
         if job.mapping.object(name).role in unneeded:
             others += own
         else:
-            job.staged[name] = landing.stage(job.con, job.mapping.object(name), own, job.config, extra)
+            counted = [telling(table, job, name, share) for table in own]
+            job.staged[name] = landing.stage(job.con, job.mapping.object(name), counted, job.config, extra)
+        before += sum(table.size for table in own)
     job.short_ids = job.mapping.id_macro != "clean_id" and any(
         landing.has_short_ids(job.con, s) for s in job.staged.values()
     )
@@ -177,6 +185,22 @@ def stage_all(job: Job, tables: list[SourceTable]) -> list[dict[str, Any]]:
             f"{job.config.base_name}: source.expect: no file {file!r} in the source.{nearest(file, [t.name for t in tables])}"
         )
     return [count_unread(table) for table in others]
+
+
+def telling(table: SourceTable, job: Job, name: str, share: float) -> SourceTable:
+    """The same table; as its batches are read, the rows read so far are told."""
+    if job.progress is None or table.batches is None:
+        return table
+    read = table.batches
+
+    def batches(wanted: tuple[str, ...]) -> Iterator[Any]:
+        rows = 0
+        for batch in read(wanted):
+            rows += batch.num_rows
+            job.tell(f"reading {name}: {rows:,} rows", share)
+            yield batch
+
+    return replace(table, batches=batches)
 
 
 def count_unread(table: SourceTable) -> dict[str, Any]:

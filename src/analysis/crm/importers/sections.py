@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -110,6 +111,9 @@ class Money:
     placeholder_amounts: tuple[float, ...] = (0.0, 1.0)
     outlier_times_median: float = 1000.0
 
+    def __post_init__(self) -> None:
+        check_ranges(self, {"outlier_times_median": (1, 1e9)})
+
 
 @dataclass(frozen=True, slots=True)
 class Deals:
@@ -128,6 +132,9 @@ class Stage:
     order: int = 0
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        check_ranges(self, {"order": (-1_000_000, 1_000_000)})
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityDefaults:
@@ -140,6 +147,12 @@ class ActivityDefaults:
     backdated_days: int = 365
     done_late_days: int = 7
     max_call_hours: float = 4.0
+
+    def __post_init__(self) -> None:
+        days = (0, 36_500)
+        check_ranges(self, {"unclassified_max_share": (0, 1), "backdated_days": days, "done_late_days": days})
+        check_ranges(self, {"collapse_same_contact_minutes": (0, 10_080), "bulk_min_rows": (1, 1e9)})
+        check_ranges(self, {"max_call_hours": (0, 168)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +190,9 @@ class People:
     ramp_days: int = 90
     unknown_rep_max_share: float = 0.05
     allow_integration_users: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"unknown_rep_max_share": (0, 1), "ramp_days": (0, 3_650)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,3 +265,10 @@ def check_zone(name: str | None) -> None:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is no IANA time zone such as Europe/Berlin") from error
+
+
+def check_ranges(section: object, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Raise ValueError unless every number named lies within its limits (inclusive)."""
+    for name, (low, high) in limits.items():
+        if not low <= getattr(section, name) <= high:
+            raise ValueError(f"{name} must be {low:,.10g} to {high:,.10g}")

@@ -21,6 +21,12 @@ from analysis.errors import ConfigError
 
 MAX_BYTES = 2_000_000
 MAX_NESTING = 40
+MAX_NUMBER = 2**53  # the largest that text, number and back leaves alone
+MAX_DOTS = 1_000  # the parser's time grows with the square of a dotted key
+DOTTED = re.compile(
+    r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s.=,\[\]{}#"']+)(?:[ \t]*\.[ \t]*(?:"[^"\n]*"|'[^'\n]*'|[^\s.=,\[\]{}#"']+))*"""
+)
+HEADER = re.compile(r"""\s*(\[\[?)((?:"[^"]*"|'[^']*'|[^"'\]#])+)\]\]?\s*(?:#.*)?$""")
 PLAIN = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dt.date: "a date (2026-11-16)"}
 
 
@@ -56,6 +62,8 @@ def read_document(path: Path) -> Document:
 
 def parse_document(name: str, text: str) -> Document:
     """Parse TOML text. Raises ConfigError with the parser's line and reason."""
+    if any(key[0].count(".") > MAX_DOTS for key in DOTTED.finditer(text)):
+        raise ConfigError(f"{name}: not valid here: a key of more than {MAX_DOTS:,} parts.")
     try:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError, OverflowError) as error:
@@ -88,7 +96,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     seen: dict[tuple[str, ...], int] = {}
     best = None
     for number, line in enumerate(text.splitlines(), 1):
-        found = re.match(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$", line)
+        found = HEADER.match(line)
         if found:
             header = split_key(found[2])
             if found[1] == "[[":
@@ -136,7 +144,9 @@ def build(schema: type, table: Any, document: Document, path: tuple[str | int, .
     for key in table:
         if key not in fields:
             place = f"[{dotted(path)}]" if path else "the configuration"
-            raise ConfigError(f"{document.at((*path, key))}: unknown key {key!r} in {place}.{nearest(key, fields)}")
+            raise ConfigError(
+                f"{document.at((*path, key))}: unknown key {shown(key)} in {place}.{nearest(key, fields)}"
+            )
     values = {}
     for key, field in fields.items():
         if key in table:
@@ -164,13 +174,14 @@ def dotted(path: Iterable[str | int]) -> str:
 
 def convert(hint: Any, value: Any, document: Document, path: tuple[str | int, ...]) -> Any:
     """`value` as the annotated type, or ConfigError saying what was expected."""
+    refuse_odd(value, document, path)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return convert(next(a for a in arguments if a is not type(None)), value, document, path)
     if origin is typing.Literal:
         if not isinstance(value, str) or value not in arguments:
             raise ConfigError(
-                f"{document.at(path)}: {dotted(path)} = {value!r} is not known.{nearest(value, arguments)}"
+                f"{document.at(path)}: {dotted(path)} = {shown(value)} is not known.{nearest(value, arguments)}"
             )
         return value
     if origin is tuple:
@@ -180,6 +191,8 @@ def convert(hint: Any, value: Any, document: Document, path: tuple[str | int, ..
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise ConfigError(f"{document.at(path)}: {dotted(path)} must be a table.")
+        for key in value:
+            refuse_odd(key, document, path)
         return {str(k): convert(arguments[1], item, document, (*path, k)) for k, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type, hint), value, document, path)
@@ -194,9 +207,23 @@ def plain(hint: type, value: Any, document: Document, path: tuple[str | int, ...
         value = float(value)
     wrong_kind = hint in (int, float) and isinstance(value, bool)
     wrong_date = hint is dt.date and isinstance(value, dt.datetime)
-    if not isinstance(value, hint) or wrong_kind or wrong_date or value != value:
-        shown = repr(value)[:60]
-        raise ConfigError(f"{document.at(path)}: {dotted(path)} must be {PLAIN.get(hint, hint.__name__)}, not {shown}.")
+    if not isinstance(value, hint) or wrong_kind or wrong_date:
+        wanted = PLAIN.get(hint, hint.__name__)
+        raise ConfigError(f"{document.at(path)}: {dotted(path)} must be {wanted}, not {shown(value)}.")
+    return value
+
+
+def refuse_odd(value: Any, document: Document, path: tuple[str | int, ...]) -> None:
+    """Refuse what no engine takes: infinite and immense numbers, NaN, and NUL characters."""
+    if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise ConfigError(
+            f"{document.at(path)}: {dotted(path)} = {shown(value)}; give a number of {MAX_NUMBER:.0e} at most."
+        )
     if isinstance(value, str) and "\x00" in value:
         raise ConfigError(f"{document.at(path)}: {dotted(path)} holds a NUL character.")
-    return value
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it: never more than a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
