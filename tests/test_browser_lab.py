@@ -1,20 +1,19 @@
 """JupyterLab in a real browser: every research notebook is run through its menu, and none shows an error."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from test_browser import browser  # noqa: F401 - the fixture
-from test_lab import TOKEN, ask, free_port, wait_for
 
 from analysis.crm.simulate import simulate
-from analysis.reporting import lab
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from labdesk import TOKEN, ask, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -40,23 +39,8 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(home):
     """JupyterLab as `workbench lab` starts it, on that folder; its address."""
-    port, own = free_port(), home / "own"
-    options = [
-        "--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        lab.lab_command(home, options), cwd=home, start_new_session=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**lab.lab_environment(str(own), home / "data" / "demo"), "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
-    try:
-        wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-        ask(port, "/api/shutdown", "POST")
-        process.wait(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    with served(home, home / "data" / "demo") as address:
+        yield address
 
 
 def run_all(browser, address, path):  # noqa: F811

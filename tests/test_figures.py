@@ -135,7 +135,8 @@ def test_teams_share_one_scale_and_are_ranked_only_if_the_study_says_so():
 def test_result_says_pace_and_keeps_losses_below_zero():
     frame = pd.DataFrame({"label": ["Q1", "Q2"], "actual": [100e3, -20e3], "objective": [90e3, np.nan]})
     assert (
-        figures.result(frame, attainment=0.78, pace=0.86).title == "78% of the objective reached, 8 points behind pace"
+        figures.result(frame, attainment=0.78, pace=0.86).title
+        == "78% of the running quota booked, 8 points behind pace"
     )
     assert figures.result(frame, attainment=0.9, pace=0.89).title.endswith("1 point ahead of pace")
     assert figures.result(frame, attainment=0.9, pace=0.9).title.endswith("on pace")
@@ -166,7 +167,7 @@ def test_funnel_names_the_narrowest_step_and_shows_what_is_not_known():
     frame = pd.DataFrame({"step": ["A", "B"], "rate": [0.3, np.nan], "low": [0.2, np.nan], "high": [0.4, np.nan],
                           "n": [100, 30], "peer": [0.35, 0.5]})  # fmt: skip
     figure = figures.funnel(frame)
-    assert figure.title == "Most is lost on the way to A"
+    assert figure.title == "Narrowest step: a, 30%"
     assert "A 30% (20% to 40%)" in figure.alt and "B not known" in figure.alt
     assert figures.funnel(frame.assign(rate=np.nan)).title == "Conversion cannot be shown yet"
 
@@ -319,3 +320,33 @@ def test_the_last_label_of_a_result_stays_inside():
     frame = pd.DataFrame({"label": [f"Nov {n}, 2026" for n in range(13)], "actual": [1.0] * 13})
     texts = [e for e in ElementTree.fromstring(figures.result(frame).svg).iter(f"{NS}text") if "2026" in (e.text or "")]
     assert texts[-1].get("text-anchor") == "end"
+
+
+def test_an_estimate_that_nobody_claims_does_not_press_the_claims_into_a_corner():
+    rows = samples.findings().query("activity in ('demo', 'proposal')").copy()
+    rows.loc[rows["activity"] == "proposal", ["grade", "effect", "conf_low", "conf_high"]] = ["C", 40e3, 20e3, 60e3]
+    figure = figures.effects(rows, currency="EUR")
+    assert "20,000" not in figure.svg and "Arrow" in figure.note
+    near = rows.assign(effect=[1873.0, 2500.0], conf_low=[912.0, 1000.0], conf_high=[2890.0, 4000.0])
+    assert "Arrow" in figures.effects(near, currency="EUR").note  # the end of a range may lie outside
+    assert "Arrow" not in figures.effects(near.assign(conf_high=[2890.0, 3000.0]), currency="EUR").note
+
+
+def test_a_refused_activity_shows_no_number_even_where_one_was_computed():
+    rows = samples.findings().query("activity == 'demo'").assign(grade="X")
+    figure = figures.effects(rows, currency="EUR")
+    assert "1,900" not in figure.svg + figure.alt and "Not enough data" in figure.svg
+
+
+def test_a_long_step_is_told_on_three_lines_and_not_cut():
+    name = "Connected accounts with a new opportunity within 90 days"
+    frame = pd.DataFrame({"step": [name], "rate": [0.3], "low": [0.2], "high": [0.4], "n": [17]})
+    said = re.findall(r">([^<]+)</text>", figures.funnel(frame).svg)
+    assert name in " ".join(line for line in said if not re.search(r"%|^of ", line))
+
+
+def test_needs_that_are_partly_unknown_are_not_called_all_met():
+    frame = pd.DataFrame({"activity": ["demo", "call"], "actual": [2.0, 9.0], "need": [2.0, np.nan]})
+    assert figures.volume(frame).title == "Where the need is known, enough is done"
+    assert figures.volume(frame.iloc[:1]).title == "Every activity is at or above what the goal needs"
+    assert "Thin line" not in figures.volume(frame).note

@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -16,41 +13,14 @@ from analysis.errors import InputError
 from analysis.reporting import lab
 from analysis.reporting.research.places import DATA_VARIABLE, data_folder
 
-TOKEN = "a-token-of-this-test"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def ask(port, path, method="GET"):
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-    request.add_header("Authorization", f"token {TOKEN}")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.read()
-
-
-def wait_for(port, process):
-    deadline = time.monotonic() + 150
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return json.loads(ask(port, "/api/status"))
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"JupyterLab did not answer; exit code {process.poll()}")
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+from labdesk import ask, free_port, options, wait_for  # noqa: E402 - a tool, not a package
 
 
 def test_jupyterlab_starts_with_the_notebooks_and_stops(tmp_path):
     port = free_port()
-    options = [
-        "--no-browser",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={TOKEN}",
-    ]
-    code = f"import sys; from pathlib import Path; from analysis.reporting.lab import open_lab; sys.exit(open_lab(Path({str(tmp_path)!r}), arguments={options!r}))"
+    code = f"import sys; from pathlib import Path; from analysis.reporting.lab import open_lab; sys.exit(open_lab(Path({str(tmp_path)!r}), arguments={options(port)!r}))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], env={**os.environ, "HOME": str(tmp_path)}, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,

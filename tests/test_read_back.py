@@ -8,8 +8,9 @@ import pytest
 from bs4 import BeautifulSoup
 from reading_back import amounts, disagreements, notebook_text, pdf_text
 
+from analysis.evidence.findings import findings_csv
 from analysis.reporting import exports, pdf
-from analysis.reporting.pack import findings_csv, unpack
+from analysis.reporting.pack import unpack
 from analysis.reporting.page import PageExporter
 from analysis.reporting.sources import DataFolder
 

@@ -325,3 +325,29 @@ def test_no_currency_is_no_code():
     """XXX is how ISO 4217 says that there is none."""
     assert words.money(1900, "XXX") == words.money(1900, None) == "1,900"
     assert words.currency_code("EUR") == "EUR" and words.currency_code(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [("EUR 900", "EUR 2,900", "EUR 900 to 2,900"), ("23 days", "83 days", "23 to 83 days"),
+     ("1 day", "3 days", "1 day to 3 days"), ("0.1 hours a week", "0.7 hours a week", "0.1 to 0.7 hours a week"),
+     ("EUR 1.2 million", "EUR 2 million", "EUR 1.2 to 2 million"), ("8%", "29%", "8% to 29%"), ("0", "0", "0 to 0"),
+     ("−60", "61", "−60 to 61")],
+)  # fmt: skip
+def test_what_both_ends_of_a_range_share_is_said_once(low, high, said):
+    assert words.span(low, high) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (1.7, -200, 200, 0),
+        (-0.05, -61, 61, 0),
+        (38, -200, 260, 40),
+        (0.0123, -0.5, 0.4, 0.01),
+        (0, 0, 0, 0),
+        (7, 5, 9, 7),
+    ],
+)
+def test_a_value_has_no_more_digits_than_its_range_gives_a_meaning(value, low, high, said):
+    assert words.beside(value, low, high) == pytest.approx(said)

@@ -1,16 +1,24 @@
 """Make the pictures of README.md and docs/ from the demo's own reports: `make reports`, then `make pictures`.
 
-Drawings are taken out of the executed notebooks as SVG; pages are photographed by Debian's chromium where it is
-installed. Nothing is drawn by hand, so a picture always shows what the present code makes.
+Drawings are taken out of the executed notebooks as SVG; pages, and JupyterLab with an executed research notebook, are
+photographed by Debian's chromium where it is installed. Nothing is drawn by hand, so a picture always shows what the
+present code makes. Each is kept small by reducing its colours.
 """
 
 import argparse
+import io
 import json
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from labdesk import TOKEN, served
+from PIL import Image
 
 from analysis.reporting.blocks import MIME
 from analysis.reporting.svg import checked, standalone
@@ -20,6 +28,8 @@ ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 ]
+NOTEBOOK = Path("notebooks/research/4_what_predicts_revenue.ipynb")
+COLOURS = 96
 WANTED = {"effects": "change in revenue per extra", "delay": "after the activity", "funnel": "Deals still open"}
 
 
@@ -28,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", type=Path, default=Path("reports/demo"), help="folder of a finished batch")
     parser.add_argument("out", nargs="?", type=Path, default=Path("docs/pictures"), help="where the pictures go")
+    parser.add_argument("--data", type=Path, default=Path("data/demo"), help="what JupyterLab is opened on")
     chosen = parser.parse_args()
     manifest = chosen.run / "manifest.json"
     if not manifest.exists():
@@ -37,7 +48,12 @@ def main() -> int:
     slug = best_team(chosen.run, json.loads(manifest.read_text(encoding="utf-8")))
     for name in drawings(chosen.run / slug / "report.ipynb", chosen.out):
         print(chosen.out / name)
+    if found_chromium() is None:
+        print("no chromium: pages are not photographed", file=sys.stderr)
+        return 0
     for name in photographs(chosen.run, slug, chosen.out):
+        print(chosen.out / name)
+    for name in photograph_of_lab(NOTEBOOK, chosen.data, chosen.out):
         print(chosen.out / name)
     return 0
 
@@ -82,29 +98,64 @@ def on_paper(svg: str) -> str:
 
 
 def photographs(run: Path, slug: str, out: Path) -> Iterator[str]:
-    """Index and report as a reader sees them: light, dark and on a phone."""
-    path = Path("/usr/bin/chromium")
-    found = str(path) if path.exists() else shutil.which("chromium")
-    if found is None:
-        print("no chromium: pages are not photographed", file=sys.stderr)
-        return
-    from playwright.sync_api import sync_playwright
-
+    """Index and reports as a reader sees them: light, dark and on a phone."""
     views = {
         "index": ("index.html", 1100, 900, "light"),
         "report": (f"{slug}/report.html", 1100, 1250, "light"),
         "report-dark": (f"{slug}/report.html", 1100, 1250, "dark"),
         "report-phone": (f"{slug}/report.html", 390, 1400, "light"),
     }
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=ARGUMENTS)
+    for row in json.loads((run / "manifest.json").read_text(encoding="utf-8"))["company"]:
+        if row["status"] in ("done", "unchanged"):
+            name = row["slug"].rpartition("/")[2]
+            views[name] = (f"{row['slug']}/report.html", 1100, 1250, "light")
+    with chromium() as browser:
         for name, (file, width, height, scheme) in views.items():
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.goto((run / file).resolve().as_uri())
-            page.screenshot(path=out / f"{name}.png")
+            keep(page.screenshot(), out / f"{name}.png")
             page.close()
             yield f"{name}.png"
+
+
+def photograph_of_lab(notebook: Path, data: Path, out: Path) -> Iterator[str]:
+    """JupyterLab with a research notebook carried out, scrolled to its answer."""
+    with tempfile.TemporaryDirectory() as own:
+        home = Path(own)
+        shutil.copytree(notebook.parents[1], home / "notebooks")
+        copy = home / "notebooks" / "research" / notebook.name
+        carry_out = [sys.executable, "-m", "papermill", str(copy), str(copy), "-p", "data", str(data.resolve())]
+        subprocess.run(carry_out, cwd=copy.parent, check=True, capture_output=True)
+        with served(home, data.resolve()) as address, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{address}/lab/tree/notebooks/research/{notebook.name}?reset&token={TOKEN}")
+            page.wait_for_selector(".jp-OutputArea-output", timeout=90_000)
+            page.wait_for_timeout(3000)
+            keep(page.screenshot(), out / "lab.png")
+            yield "lab.png"
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Debian's chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found_chromium(), args=ARGUMENTS)
+        yield browser
         browser.close()
+
+
+def found_chromium() -> str | None:
+    """Where it is installed; None where it is not."""
+    path = Path("/usr/bin/chromium")
+    return str(path) if path.exists() else shutil.which("chromium")
+
+
+def keep(picture: bytes, path: Path) -> None:
+    """Write a photograph with as many colours as a page has, not as a camera has."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(colors=COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

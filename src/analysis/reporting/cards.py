@@ -14,6 +14,7 @@ from analysis.reporting.blocks import Card, Check, grade_mark
 
 VETO_LEVEL = 0.10
 CLAIM_LEVEL = 0.05
+CLAIMS = ("A", "B")
 TAKE_AWAY = ("placebo", "reverse", "drift", "confounded", "marker", "same_sign", "one_out", "too_good")
 
 
@@ -94,9 +95,12 @@ _COUNTS = {"n_reps": "rep", "n_weeks": "week", "n_wins": "win"}
 
 def _effect(row: Mapping[str, Any], currency: str | None, locale: str) -> str:
     keys = ("effect", "conf_low", "conf_high") if currency else ("effect_relative", "relative_low", "relative_high")
-    if not all(words.is_known(row.get(k)) for k in keys):
+    if row["grade"] == "X" or not all(words.is_known(row.get(k)) for k in keys):
         return ""
-    value, low, high = (words.significant(float(row[k])) for k in keys)
+    value, low, high = (float(row[k]) for k in keys)
+    if row["grade"] not in CLAIMS:
+        value = words.beside(value, low, high)
+    value, low, high = (words.significant(number) for number in (value, low, high))
     if currency:
         shown = [words.money(v, c, locale=locale) for v, c in ((value, currency), (low, None), (high, None))]
     else:

@@ -147,8 +147,16 @@ class CompanyDesk:
         if not (words.is_known(low) and words.is_known(high)):
             return write(value)
         shown, least, most = write(value), write(low), write(high)
+        if shown == least == most:
+            return shown
         values = {"value": shown, "low": _without(least, shown), "high": _without(most, shown)}
         return words.text("number.ranged", values, locale=self.locale)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be known before any amount is read: that no currency is recorded."""
+        named = words.currency_code(self.pack.currency)
+        return () if named else (words.text("company.no_currency", locale=self.locale),)
 
     @property
     def none(self) -> str:

@@ -17,6 +17,7 @@ from analysis.reporting.figures.spark import spark, spark_alt, with_unit
 from analysis.reporting.publish import Store
 
 SUMMARY = "summary.json"
+LEADERSHIP = "leadership"
 ORDERS = {"worst_first": "index.html", "by_name": "index-by-name.html", "by_evidence": "index-by-evidence.html"}
 _SEVERITY = ("failed", "refused", "behind", "watch", "unknown", "on_track")
 
@@ -64,7 +65,9 @@ def write(manifest: Mapping[str, Any], store: Store, *, title: str = "", locale:
 
 def _about_company(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """(label, href) of each report about the company that is there."""
-    return [(row["name"], f"{row['slug']}/report.html") for row in rows if "report.html" in (row.get("outputs") or {})]
+    made = [row for row in rows if "report.html" in (row.get("outputs") or {})]
+    ordered = sorted(made, key=lambda row: row["slug"] != LEADERSHIP)  # the whole company before a part of it
+    return [(row["name"], f"{row['slug']}/report.html") for row in ordered]
 
 
 def _entry(team: Mapping[str, Any], store: Store, locale: str) -> Entry:
@@ -177,7 +180,9 @@ def _shown(entry: Entry, high: float, locale: str) -> dict[str, Any]:
         "status": entry.status,
         "marks": marks,
         "answer": summary.answer if summary else "",
-        "evidence": summary.evidence if summary else "",
+        "evidence": words.text("mail.evidence", {"evidence": summary.evidence}, locale=locale)
+        if summary and summary.evidence
+        else "",
         "result": summary.result if summary else "",
         "note": entry.note,
         "links": entry.links,

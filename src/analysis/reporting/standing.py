@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Group, Points, Table
 from analysis.reporting.pack import TeamPack
 
+ABSENT_TABLE = re.compile(r"\(no table (\w+)\)")  # as analysis.crm.capability says it
 PERIODS = 13  # of a ready panel that are shown
 
 
@@ -38,10 +40,22 @@ def limits(desk: Teller, names: Sequence[str]) -> Group:
     blocks: list[Block] = [Points(tuple(standing + warned))]
     lacking = desk.pack.capabilities
     if lacking is not None and len(lacking := lacking[~lacking["available"].astype(bool)]):
-        rows = tuple((str(row["metric"]), str(row["missing"])) for row in lacking.to_dict("records"))
-        columns = (Column(desk.text("metric")), Column(desk.text("missing")))
+        rows = tuple((name, words.listed(metrics, locale=desk.locale)) for name, metrics in by_gap(lacking).items())
+        columns = (Column(desk.text("missing")), Column(desk.text("would_show")))
         blocks.append(Table(desk.text("lacking_caption"), columns, rows))
     return Group(tuple(blocks))
+
+
+def by_gap(lacking: pd.DataFrame) -> dict[str, list[str]]:
+    """What each missing table, or column of a table that is there, would show: metrics by gap, in their order."""
+    found: dict[str, list[str]] = {}
+    for row in lacking.to_dict("records"):
+        for part in str(row["missing"]).split(", "):
+            table = ABSENT_TABLE.search(part)
+            metrics = found.setdefault(table[1] if table else part, [])
+            if row["metric"] not in metrics:
+                metrics.append(str(row["metric"]))
+    return found
 
 
 def panel_result(desk: Teller) -> Block:

@@ -41,7 +41,7 @@ def text_width(words: str, size: float = TEXT_SIZE) -> float:
 
 
 _WIDE, _NARROW = frozenset("mwMW@%&…"), frozenset("iljtfrI.,:;'|!()[] ")
-_BOLD = 1.1
+BOLD = 1.1  # how much wider heavy letters are
 
 
 def _em(letter: str) -> float:
@@ -139,7 +139,7 @@ class Canvas:
         room: float | None = None,
     ) -> None:
         """Text with its baseline at `y`; `room` is the width it must fit, the whole stays as the hover title."""
-        shown = plain(words) if room is None else fit(words, room / _BOLD if bold else room, size)
+        shown = plain(words) if room is None else fit(words, room / BOLD if bold else room, size)
         title = f"<title>{escape(plain(words))}</title>" if shown != plain(words) else ""
         extra = ("" if anchor == "start" else f' text-anchor="{anchor}"') + (' font-weight="600"' if bold else "")
         self._parts.append(

@@ -16,6 +16,7 @@ from analysis.words.names import (
     outcome_name,
 )
 from analysis.words.numbers import (
+    beside,
     chance,
     compact,
     count,
@@ -31,6 +32,7 @@ from analysis.words.numbers import (
     share,
     shorten,
     significant,
+    span,
 )
 from analysis.words.voice import Voice
 
@@ -38,6 +40,7 @@ __all__ = [
     "ENGLISH",
     "GRADES",
     "Voice",
+    "beside",
     "capital",
     "chance",
     "compact",
@@ -65,6 +68,7 @@ __all__ = [
     "share",
     "shorten",
     "significant",
+    "span",
     "spreadsheet_text",
     "starts_formula",
     "text",

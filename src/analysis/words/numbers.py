@@ -199,6 +199,25 @@ def listed(parts: Sequence[str], *, locale: str = DEFAULT_LOCALE) -> str:
     return text("number.list_and", {"first": ", ".join(parts[:-1]), "last": parts[-1]}, locale=locale)
 
 
+def span(low: str, high: str, *, locale: str = DEFAULT_LOCALE) -> str:
+    """``EUR 900 to 2,900``, ``23 to 83 days``: what stands before or behind both finished numbers is said once."""
+    first, last = low.split(" "), high.split(" ")
+    if len(last) > 1 and first[0] == last[0] and first[0].isalpha():
+        last = last[1:]
+    shared = 0
+    while shared < min(len(first), len(last)) - 1 and first[-1 - shared] == last[-1 - shared]:
+        shared += 1
+    first = first[: len(first) - shared]
+    return text("number.range", {"low": " ".join(first), "high": " ".join(last)}, locale=locale)
+
+
+def beside(value: float, low: float, high: float) -> float:
+    """`value` to the last digit that its range gives a meaning: 1.7 between -200 and 200 is 0."""
+    widest = max(abs(value), abs(low), abs(high))
+    place = 10.0 ** (math.floor(math.log10(widest)) - 1) if 0 < widest < math.inf else 1.0
+    return round(value / place) * place
+
+
 def shorten(words: str, length: int = 60) -> str:
     """`words` cut at a word's end to at most `length` characters, with an ellipsis where cut."""
     if len(words) <= length:

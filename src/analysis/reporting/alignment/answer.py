@@ -14,7 +14,7 @@ KEPT, WATCH = 0.9, 0.7  # share of leads within the agreed hours from which the 
 
 def heading(desk: Desk) -> Title:
     """What, day, what it rests on."""
-    lines = (desk.text("as_of", {"date": desk.as_of}), desk.text("for_whom"))
+    lines = (desk.text("as_of", {"date": desk.as_of}), desk.text("for_whom"), *desk.remarks)
     return Title(desk.text("title"), lines, desk.locale)
 
 
@@ -37,8 +37,8 @@ def sentence(desk: Desk) -> str:
     """The answer: how many leads become opportunities, and how often the agreed hours are kept."""
     parts = []
     if (all_leads := desk.converted) is not None:
-        shown = desk.ranged(all_leads["conversion"], all_leads["conf_low"], all_leads["conf_high"], desk.share)
-        parts.append(desk.text("answer_conversion", {"share": shown}))
+        columns = {"share": "conversion", "low": "conf_low", "high": "conf_high"}
+        parts.append(desk.text("answer_conversion", {name: desk.share(all_leads[c]) for name, c in columns.items()}))
     if "first_touch" in desk.sides:
         side = desk.sides["first_touch"]
         values = {"share": desk.share(side["within"]), "hours": hours(desk, side["limit_h"])}

@@ -39,7 +39,7 @@ def volume(activities: pd.DataFrame, *, period: str = "week", source: str = "", 
         title,
         alt=[base.alt_row(r["name"], _said(r, has_need, locale), locale=locale) for r in rows],
         numbers=base.table(title, [(words.text("table.activity", locale=locale), ""), *heads], body),
-        note=words.text("figure.volume_note" if has_need else "figure.volume_note_plain", {"per": per}, locale=locale),
+        note=_volume_note(rows, has_need, per, locale),
         source=source,
     )
 
@@ -69,8 +69,16 @@ def _volume_title(rows: list[base.Row], has_need: bool, locale: str) -> str:
     if not has_need:
         return words.text("figure.volume_unknown", locale=locale)
     if not _short(rows):
-        return words.text("figure.volume_enough", locale=locale)
+        known = all(words.is_known(row["need"]) for row in rows)
+        return words.text("figure.volume_enough" if known else "figure.volume_enough_known", locale=locale)
     return words.text("figure.volume_short", {"Activities": rows[0]["name"]}, locale=locale)
+
+
+def _volume_note(rows: list[base.Row], has_need: bool, per: str, locale: str) -> str:
+    said = [words.text("figure.volume_note" if has_need else "figure.volume_note_plain", {"per": per}, locale=locale)]
+    if has_need and any(words.is_known(row.get("need_low")) for row in rows):
+        said.append(words.text("figure.volume_range", locale=locale))
+    return " ".join(said)
 
 
 def _short(rows: list[base.Row]) -> bool:
@@ -137,17 +145,13 @@ def pipeline(
     canvas = _draw_pipeline(rows, gap, currency, locale)
     title = _pipeline_title(rows, gap, currency, locale)
     headers = [(words.text("table.name", locale=locale), "")]
-    headers += [
-        (words.text(f"table.{k}", locale=locale), words.currency_code(currency)) for k in ("value", "low", "high")
-    ]
+    shown = [k for k in ("value", "low", "high") if any(words.is_known(r.get(k)) for r in rows)] or ["value"]
+    headers += [(words.text(f"table.{k}", locale=locale), words.currency_code(currency)) for k in shown]
     none = words.text("number.none", locale=locale)
     body = [
         [
             r["name"],
-            *(
-                words.money(r[k], None, exact=True) if words.is_known(r.get(k)) else none
-                for k in ("value", "low", "high")
-            ),
+            *(words.money(r[k], None, exact=True) if words.is_known(r.get(k)) else none for k in shown),
         ]
         for r in rows
     ]

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import words
 from analysis.errors import DataError
 from analysis.reporting.blocks import Column, Figure, Table
-from analysis.reporting.svg import SMALL, Canvas, scale, text_width, ticks
+from analysis.reporting.svg import BOLD, SMALL, Canvas, scale, text_width, ticks
 
 WIDTH = 480.0
 TITLE_LENGTH = 60
@@ -67,13 +67,18 @@ def draw_axis(canvas: Canvas, axis: Axis, top: float, bottom: float, *, as_share
 
 
 def name_label(canvas: Canvas, x: float, y: float, name: str, room: float, *, bold: bool = False) -> None:
-    """A row's name, right-aligned before `x` around `y`: on one line or two, cut only beyond that."""
-    first, second = halves(name, room)
+    """A row's name, right-aligned before `x` around `y`: on one line, two or three, cut only beyond that."""
+    fits = room / BOLD if bold else room
+    first, second = halves(name, fits)
     if not second:
         canvas.text(x, y + 4.5, name, anchor="end", room=room, bold=bold)
         return
-    canvas.text(x, y - 2.5, first, anchor="end", bold=bold)
-    canvas.text(x, y + 12, second, anchor="end", room=room, bold=bold)
+    second, third = halves(second, fits)
+    up = 7.0 if third else 0.0
+    canvas.text(x, y - 2.5 - up, first, anchor="end", bold=bold)
+    canvas.text(x, y + 12 - up, second, anchor="end", room=room, bold=bold)
+    if third:
+        canvas.text(x, y + 26.5 - up, third, anchor="end", room=room, bold=bold)
 
 
 def halves(name: str, room: float) -> tuple[str, str]:

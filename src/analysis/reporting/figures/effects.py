@@ -9,7 +9,7 @@ import pandas as pd
 from analysis import words
 from analysis.reporting.blocks import Figure
 from analysis.reporting.figures import base
-from analysis.reporting.svg import SMALL, Canvas
+from analysis.reporting.svg import SMALL, Canvas, text_width
 
 _MONEY = ("effect", "conf_low", "conf_high")
 _SHARE = ("effect_relative", "relative_low", "relative_high")
@@ -25,8 +25,10 @@ class _Row(NamedTuple):
 
 _ROW = 40.0
 _LEFT, _RIGHT = 128.0, 142.0
+_WIDEST = 188.0  # room that long names of teams may take
 _COLUMNS = ("grade", *_MONEY, *_SHARE)
 _CLAIMS = ("A", "B")
+_FAR = 2.0  # times the widest claim
 
 
 def effects(
@@ -127,7 +129,10 @@ def _rank(finding: base.Row, key: str) -> tuple[int, tuple[bool, float], str]:
 
 
 def _row(name: str, finding: base.Row, keys: Sequence[str]) -> _Row:
-    value, low, high = (float(finding[k]) if words.is_known(finding[k]) else None for k in keys)
+    refused = finding["grade"] == "X"  # any number would be a guess
+    value, low, high = (float(finding[k]) if words.is_known(finding[k]) and not refused else None for k in keys)
+    if finding["grade"] not in _CLAIMS and value is not None and low is not None and high is not None:
+        value = words.beside(value, low, high)
     return _Row(name, value, low, high, str(finding["grade"]))
 
 
@@ -147,10 +152,12 @@ def _effects_title(found: Sequence[base.Row], locale: str) -> str:
 
 def _limits(rows: Sequence[_Row]) -> tuple[float, float]:
     """The scale: wide enough for every claim and every estimate, not for the last bit of a hopeless interval."""
-    claimed = [abs(v) for r in rows if r[4] in _CLAIMS for v in r[2:4] if v is not None]
-    estimates = [abs(r[1]) for r in rows if r[1] is not None]
+    claimed = [abs(v) for r in rows if r.grade in _CLAIMS for v in (r.low, r.high) if v is not None]
+    estimates = sorted(1.4 * abs(r.value) for r in rows if r.value is not None)
+    if claimed:  # an estimate nobody claims may not press what is claimed into a corner
+        estimates = [size for size in estimates if size <= _FAR * max(claimed)]
     widest = max((abs(v) for r in rows for v in r[2:4] if v is not None), default=1.0)
-    reach = min(widest, 1.05 * max([*claimed, *(1.4 * e for e in estimates)], default=widest)) or 1.0
+    reach = min(widest, 1.05 * max([*claimed, *estimates], default=widest)) or 1.0
     low = min((v for r in rows for v in r[1:4] if v is not None), default=0.0)
     high = max((v for r in rows for v in r[1:4] if v is not None), default=1.0)
     return min(0.0, max(low, -reach)) * 1.04, max(0.0, min(high, reach)) * 1.04
@@ -171,12 +178,15 @@ def _forest(
 ) -> Figure:
     bottom = 6 + row_height * max(len(rows), 1)
     canvas = Canvas(base.WIDTH, bottom + 40)
-    axis = base.Axis(*_limits(rows), _LEFT, base.WIDTH - _RIGHT)
+    left = min(max([_LEFT, *(text_width(row.name) + 18 for row in rows)]), _WIDEST) if row_height < _ROW else _LEFT
+    axis = base.Axis(*_limits(rows), left, base.WIDTH - _RIGHT)
     base.draw_axis(canvas, axis, 4, bottom, as_share=as_share, locale=locale)
-    canvas.text(_LEFT, bottom + 33, axis_title, "mute", size=SMALL, room=base.WIDTH - _LEFT)
+    canvas.text(left, bottom + 33, axis_title, "mute", size=SMALL, room=base.WIDTH - left)
     for i, row in enumerate(rows):
         _draw_row(canvas, axis, 6 + row_height * (i + 0.5), row, write, locale, tall=row_height >= _ROW)
     numbers = _forest_table(rows, title, first, axis_title, write, locale)
+    if any(r.low is not None and r.high is not None and (r.low < axis.low or r.high > axis.high) for r in rows):
+        note = f"{note} {words.text('figure.effects_beyond', locale=locale)}"
     return base.finish(canvas, title, alt=_forest_alt(rows, write, locale), numbers=numbers, note=note, source=source)
 
 
@@ -187,9 +197,9 @@ def _draw_row(
     claimed = grade in _CLAIMS
     role = "accent" if claimed else "grey"
     if tall:
-        base.name_label(canvas, _LEFT - 12, y, name, _LEFT - 14, bold=claimed)
+        base.name_label(canvas, axis.start - 12, y, name, axis.start - 14, bold=claimed)
     else:
-        canvas.text(_LEFT - 12, y + 4.5, name, anchor="end", room=_LEFT - 14, bold=claimed)
+        canvas.text(axis.start - 12, y + 4.5, name, anchor="end", room=axis.start - 14, bold=claimed)
     word = f"{words.grade_shape(grade)} {words.grade_short(grade, locale=locale)}"
     x, room = base.WIDTH - _RIGHT + 12, _RIGHT - 12
     if value is None or low is None or high is None:

@@ -24,7 +24,11 @@ def funnel(steps: pd.DataFrame, *, source: str = "", locale: str = "en") -> Figu
     worst = min(known, key=lambda i: rows[i]["rate"]) if known else None
     title = words.text("figure.funnel_none", locale=locale)
     if worst is not None:
-        title = words.text("figure.funnel_title", {"step": rows[worst]["step"]}, locale=locale)
+        title = words.text(
+            "figure.funnel_title",
+            {"step": _within(rows[worst]["step"]), "share": _share(rows[worst]["rate"], locale)},
+            locale=locale,
+        )
     note = words.text("figure.funnel_note", locale=locale)
     if "peer" in steps:
         note += " " + words.text("figure.funnel_peer", locale=locale)
@@ -36,6 +40,11 @@ def funnel(steps: pd.DataFrame, *, source: str = "", locale: str = "en") -> Figu
         note=note,
         source=source,
     )
+
+
+def _within(step: str) -> str:
+    """A step's name inside a sentence."""
+    return step[:1].lower() + step[1:]
 
 
 def _share(value: Any, locale: str) -> str:

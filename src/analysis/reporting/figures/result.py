@@ -7,7 +7,7 @@ from analysis.reporting.blocks import Figure
 from analysis.reporting.figures import base
 from analysis.reporting.svg import SMALL, Canvas, Place, scale, text_width, ticks
 
-_LEFT, _TOP, _BOTTOM = 52.0, 14.0, 190.0
+_LEFT, _TOP, _BOTTOM = 52.0, 24.0, 200.0
 
 
 def result(
@@ -26,8 +26,8 @@ def result(
     have been reached by now.
     """
     base.require(periods, ["label", "actual"], "result")
-    title = _title(attainment, pace, locale)
-    canvas = _draw(periods, locale)
+    title = _title(attainment, pace, str(periods["label"].iloc[-1]) if len(periods) else "", locale)
+    canvas = _draw(periods, words.currency_code(currency), locale)
     has_objective = "objective" in periods and periods["objective"].notna().any()
     columns = ["actual"] + [c for c in ("objective", "expected_low", "expected_high") if c in periods]
     names = {
@@ -50,10 +50,10 @@ def result(
     return base.finish(canvas, title, alt=alt, numbers=base.table(title, headers, rows), note=note, source=source)
 
 
-def _title(attainment: float | None, pace: float | None, locale: str) -> str:
+def _title(attainment: float | None, pace: float | None, last: str, locale: str) -> str:
     if not words.is_known(attainment):
         return words.text("figure.result_unknown", locale=locale)
-    values = {"value": words.share(attainment, decimals=0, locale=locale)}
+    values = {"value": words.share(attainment, decimals=0, locale=locale), "period": last}
     if not words.is_known(pace):
         return words.text("figure.result_reached", values, locale=locale)
     gap = attainment - pace
@@ -70,8 +70,9 @@ def _alt_value(row: base.Row, currency: str | None, locale: str) -> str:
     return said
 
 
-def _draw(periods: pd.DataFrame, locale: str) -> Canvas:
+def _draw(periods: pd.DataFrame, unit: str, locale: str) -> Canvas:
     canvas = Canvas(base.WIDTH, _BOTTOM + 30)
+    canvas.text(_LEFT - 7, 10, unit, "mute", anchor="end", size=SMALL)
     numeric = [c for c in ("actual", "objective", "expected_low", "expected_high") if c in periods]
     high = float(periods[numeric].max().max()) if len(periods) else 1.0
     low = min(0.0, float(periods["actual"].min())) if len(periods) else 0.0

@@ -13,7 +13,9 @@ QUARTERS = 8
 
 def heading(desk: Desk) -> Title:
     """Company, day, sample."""
-    return Title(desk.text("title"), (desk.text("as_of", {"date": desk.as_of}), desk.source()), desk.locale)
+    return Title(
+        desk.text("title"), (desk.text("as_of", {"date": desk.as_of}), desk.source(), *desk.remarks), desk.locale
+    )
 
 
 def attained(desk: Desk) -> float | None:

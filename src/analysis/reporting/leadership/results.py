@@ -57,7 +57,10 @@ def rates(desk: Desk) -> Block:
 
 def rate_row(desk: Desk, titles: pd.DataFrame, metric: str) -> tuple[str, str, str]:
     """One metric: before, now; a stock only as it stands today."""
-    title, write = str(titles.loc[metric, "title"]), writer(desk, str(titles.loc[metric, "unit"]))
+    title, write = (
+        str(titles.loc[metric, "title"]),
+        writer(desk, str(titles.loc[metric, "unit"]), exact=metric in STOCKS),
+    )
     if metric in STOCKS:
         value = desk.now(metric)
         return title, "", desk.none if value is None else desk.text("today_value", {"value": write(value)})
@@ -72,12 +75,12 @@ def floor(metric: str, low: float) -> float:
     return low if metric == "margin" else at_least_none(low)
 
 
-def writer(desk: Desk, unit: str) -> Callable[[float], str]:
-    """How values of a unit are written."""
+def writer(desk: Desk, unit: str, *, exact: bool) -> Callable[[float], str]:
+    """How values of a unit are written; exact: a sum, not an estimate."""
     if unit == "money":
-        return desk.money
+        return desk.money if exact else desk.amount
     if unit == "share":
         return desk.share
     if unit == "days":
         return lambda value: words.count(round(value), "day", locale=desk.locale)
-    return desk.number if unit == "ratio" else desk.count
+    return (lambda value: desk.text("times", {"n": desk.number(value)})) if unit == "ratio" else desk.count

@@ -157,5 +157,5 @@ def team_row(desk: Desk, known: pd.DataFrame, team: str) -> tuple[str, ...]:
         cell("revenue", desk.money),
         cell("quota_attainment", desk.share),
         cell("win_rate", desk.share),
-        cell("average_sale", desk.money),
+        cell("average_sale", desk.amount),
     )

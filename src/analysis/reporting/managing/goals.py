@@ -10,6 +10,7 @@ from analysis.errors import Refused
 from analysis.management.pace import quota_pace
 from analysis.management.targets import Targets, hindsight, targets
 from analysis.reporting.blocks import Answer, Note, Table
+from analysis.reporting.goals import goal_sentence
 from analysis.reporting.managing.desk import SAY, Desk
 from analysis.reporting.managing.plots import chance_curves
 from analysis.reporting.managing.tables import table
@@ -46,7 +47,7 @@ def goals_answer(desk: Desk, draws: int = 2000, seed: int = 0) -> tuple[Targets 
     admitted = levers.loc[levers["admitted"] & (levers["basis"] == "study"), "lever"].tolist()
     shown = {"activities": desk.say.together(admitted)}
     extra = desk.say.text("goals.admitted", shown) if admitted else desk.say.text("goals.no_lever")
-    return found, Answer(found.sentence, (extra,))
+    return found, Answer(goal_sentence(found, desk.book.currency, locale=desk.say.locale), (extra,))
 
 
 def levers(desk: Desk, found: Targets | Note) -> Table | Note:

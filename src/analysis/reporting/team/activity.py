@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import pandas as pd
 from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
+from analysis.management.coaching import FEW, MET
+from analysis.management.gaps import CONVERSIONS
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Note, Table, not_recorded
+from analysis.reporting.goals import goal_sentence
 from analysis.reporting.team.desk import Desk
 from analysis.reporting.team.outcome import metric_table
 
@@ -65,21 +69,26 @@ def plan(desk: Desk) -> Block:
     rows = tuple(lever_row(desk, row) for row in admitted.to_dict("records"))
     headings = ("lever", "now", "for_half", "for_likely", "naive")
     columns = tuple(Column(desk.text(name), align="left" if name == "lever" else "right") for name in headings)
-    return Table(desk.text("plan_caption"), columns, rows, note=found.sentence)
+    note = goal_sentence(found, desk.pack.currency, locale=desk.locale)
+    if admitted[["per_week_50", "per_week_70"]].isna().any(axis=None):
+        note += " " + desk.text("plan_unreached")
+    return Table(desk.text("plan_caption"), columns, rows, note=note)
 
 
 def lever_row(desk: Desk, row: dict[str, Any]) -> tuple[str, ...]:
     """One lever: now, and what would give an even and a likely chance, a week and team."""
     numbers = (row["now_per_week"], row["per_week_50"], row["per_week_70"], row["naive_per_week"])
     now, *needed = (float(n) for n in numbers)
-    shown = [words.number(now, decimals=1, locale=desk.locale), *(need_words(desk, n) for n in needed)]
+    shown = [words.number(now, decimals=1, locale=desk.locale), *(need_words(desk, n, now) for n in needed)]
     return (words.capital(words.kinds_name(str(row["lever"]), locale=desk.locale)), *shown)
 
 
-def need_words(desk: Desk, per_week: float) -> str:
-    """What is needed a week; in words where the goal is reached without any more."""
+def need_words(desk: Desk, per_week: float, now: float) -> str:
+    """What is needed a week; in words where the goal is reached without any, or with as many as now."""
     if per_week != per_week:
         return words.text("number.none", locale=desk.locale)
+    if shows(per_week) and round(per_week, 1) == round(now, 1):
+        return desk.text("as_now")
     return words.number(per_week, decimals=1, locale=desk.locale) if shows(per_week) else desk.text("none_needed")
 
 
@@ -122,6 +131,41 @@ def one_thing(desk: Desk) -> Block:
     found = Desk.attempt(lambda: choose(book, months=1))
     if isinstance(found, NotRecorded | AnalysisError):
         return Note(str(found), desk.text("section_one_thing"))
-    rows = tuple((str(row["rep_id"]), str(row["status"]), str(row["sentence"])) for row in found.to_dict("records"))
+    return things(desk, found)
+
+
+def things(desk: Desk, found: pd.DataFrame) -> Block:
+    """The reps who have one; those for whom nothing stands out in one sentence below."""
+    chosen = found[found["thing"].ne("")]
+    if chosen.empty:
+        few = found["status"].eq(FEW).all()
+        return Note(desk.text("too_few_peers" if few else "nothing_stands_out"), desk.text("section_one_thing"))
+    rows = tuple((str(row["rep_id"]), str(row["status"]), thing(desk, row)) for row in chosen.to_dict("records"))
     columns = (Column(desk.text("rep")), Column(desk.text("standing")), Column(desk.text("the_thing")))
-    return Table(desk.text("one_thing_caption"), columns, rows, note=desk.text("one_thing_note"))
+    note = desk.text("one_thing_note")
+    if others := sorted(found.loc[found["thing"].eq(""), "rep_id"].astype(str)):
+        note = f"{desk.text('others', {'reps': words.listed(others, locale=desk.locale)})} {note}"
+    return Table(desk.text("one_thing_caption"), columns, rows, note=note)
+
+
+def thing(desk: Desk, row: Mapping[Any, Any]) -> str:
+    """One thing with its gap to the peers and what closing it goes with; management's own words where no gap is known."""
+    if not words.is_known(row.get("gap")):
+        return str(row["sentence"])
+    metric = str(row["thing"])
+    is_share = metric in CONVERSIONS
+    key = "thing_share" if is_share else "thing_pace"
+    number = words.share if is_share else lambda value, locale: words.number(value, decimals=1, locale=locale)
+    far, near = (number(abs(row[bound]), locale=desk.locale) for bound in ("conf_low", "conf_high"))
+    values = {
+        "what": words.capital(CONVERSIONS[metric] if is_share else words.kinds_name(metric, locale=desk.locale)),
+        "value": number(row["value"], locale=desk.locale),
+        "peers": number(row["peers"], locale=desk.locale),
+        "gap": words.span(near, far, locale=desk.locale),
+    }
+    said = [desk.text(key, values)]
+    if row["status"] == MET:
+        said.append(desk.text("thing_met"))
+    elif words.is_known(row["money_per_week"]) and row["money_per_week"] > 0:
+        said.append(desk.text("thing_money", {"amount": desk.estimate(row["money_per_week"])}))
+    return " ".join(said)

@@ -16,9 +16,10 @@ ON_TRACK, WATCH = 0.7, 0.4  # chance of reaching the quota from which a team is 
 def heading(desk: Desk) -> Title:
     """Team, day, sample."""
     as_of = words.date(pd.Timestamp(desk.pack.as_of), locale=desk.locale)
-    return Title(
-        desk.text("title", {"team": desk.pack.name}), (desk.text("as_of", {"date": as_of}), desk.source()), desk.locale
-    )
+    lines = [desk.text("as_of", {"date": as_of}), desk.source()]
+    if not words.currency_code(desk.pack.currency):
+        lines.append(words.text("company.no_currency", locale=desk.locale))
+    return Title(desk.text("title", {"team": desk.pack.name}), tuple(lines), desk.locale)
 
 
 def status(desk: Desk) -> str:
@@ -82,7 +83,7 @@ def quota_tiles(desk: Desk) -> tuple[Tile, Tile]:
     """Booked against the running quota, and the chance of reaching it."""
     found, unknown = desk.targets, words.text("number.none", locale=desk.locale)
     if isinstance(found, NotRecorded | AnalysisError):
-        note = desk.text("no_quota", {"why": str(found)})
+        note = str(found) if isinstance(found, NotRecorded) else desk.text("no_quota", {"why": str(found)})
         return Tile(desk.text("tile_result"), unknown, note), Tile(desk.text("tile_chance"), unknown, note)
     goal = found.goal
     share = words.share(goal.booked / goal.quota, decimals=0, locale=desk.locale)

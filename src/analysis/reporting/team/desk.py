@@ -94,17 +94,24 @@ class Desk:
         return found
 
     def value(self, metric: str, column: str = "value") -> float | None:
-        """The latest value of a scorecard metric, of a complete month unless it is a stock; None when not recorded."""
+        """The latest value of a scorecard metric, of a complete month unless it is a stock; None when not recorded.
+
+        column: another column of the very row that holds that value, such as a bound of its range.
+        """
         rows = self._by_metric.get(metric, ())
-        known = [row[column] for row in rows if metric in STOCKS or row["complete"] is True]
-        return next((float(value) for value in reversed(known) if value == value), None)
+        known = [row for row in rows if (metric in STOCKS or row["complete"] is True) and row["value"] == row["value"]]
+        return float(known[-1][column]) if known and known[-1][column] == known[-1][column] else None
 
     def text(self, key: str, values: Mapping[str, object] | None = None) -> str:
         """A text of the team report in the desk's language."""
         return words.text(f"team.{key}", values, locale=self.locale)
 
     def money(self, value: float) -> str:
-        """An amount in the report's currency."""
+        """A sum in the report's currency, three significant digits."""
+        return words.money(value, self.pack.currency, short=True, locale=self.locale)
+
+    def estimate(self, value: float) -> str:
+        """An estimated amount: two significant digits."""
         return words.money(value, self.pack.currency, locale=self.locale)
 
     def source(self, what: str = "panel") -> str:

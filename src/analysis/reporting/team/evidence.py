@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from analysis import words
 from analysis.evidence.details import check_frame, kernel_frame
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Card, Group, Note
@@ -12,10 +15,13 @@ from analysis.reporting.team.desk import Desk
 
 MOST_DELAYS = 2
 BORROWED_BELOW = 0.5
+REFUSED = "X"
 
 
 def effects(desk: Desk) -> Block:
-    """All activities with their likely ranges."""
+    """All activities with their likely ranges; a note where none could be estimated."""
+    if desk.findings["effect_relative"].isna().all():
+        return Note(desk.text("all_refused"), words.grade_word("X", locale=desk.locale))
     return figures.effects(
         desk.findings,
         currency=desk.pack.currency,
@@ -51,8 +57,25 @@ def delay(desk: Desk, row: dict[str, Any]) -> Block:
 
 
 def cards(desk: Desk) -> Group:
-    """One evidence card an activity, the surest first."""
-    return Group(tuple(card(desk, row) for row in desk.rows))
+    """One evidence card an activity, the surest first; one for all that were refused for the same reason."""
+    shown = [card(desk, row) for row in desk.rows if row["grade"] != REFUSED]
+    by_reason: dict[str, list[dict[str, Any]]] = {}
+    for row in desk.rows:
+        if row["grade"] == REFUSED:
+            by_reason.setdefault(str(row["reason"]), []).append(row)
+    return Group((*shown, *(refused(desk, rows) for rows in by_reason.values())))
+
+
+def refused(desk: Desk, rows: Sequence[dict[str, Any]]) -> Card:
+    """The card of activities that share what they lack."""
+    made = card(desk, rows[0])
+    if len(rows) == 1:
+        return made
+    named = words.listed(
+        [words.kinds_name(str(row["activity"]), locale=desk.locale) for row in rows], locale=desk.locale
+    )
+    sentence = words.text("finding.refused", {"activities": named}, locale=desk.locale)
+    return replace(made, heading=words.capital(named), sentence=sentence)
 
 
 def card(desk: Desk, row: dict[str, Any]) -> Card:

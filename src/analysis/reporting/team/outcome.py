@@ -10,7 +10,7 @@ from analysis.management.book import NotRecorded
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Table, not_recorded
 from analysis.reporting.standing import panel_result
-from analysis.reporting.team.desk import Desk
+from analysis.reporting.team.desk import STOCKS, Desk
 
 MONTHS = 13
 PIPELINE_METRICS = (
@@ -82,42 +82,45 @@ def rates(desk: Desk) -> Block:
 
 def metric_table(desk: Desk, metrics: tuple[str, ...], caption: str) -> Table:
     """Latest complete month of some metrics: value, likely range, meaning; "not recorded" where it is not."""
-    rows = []
-    for metric in metrics:
-        known = desk.card[desk.card["metric"] == metric]  # type: ignore[index]
-        if known.empty:
-            continue
-        line = known.iloc[0]
-        value = desk.value(metric)
-        if value is None:
-            missing = str(line["missing"]) or desk.text("not_yet")
-            rows.append((str(line["title"]), words.text("number.none", locale=desk.locale), missing))
-            continue
-        low, high = desk.value(metric, "conf_low"), desk.value(metric, "conf_high")
-        spread = (
-            ""
-            if low is None or high is None
-            else desk.text("between", {"low": shown(desk, line["unit"], low), "high": shown(desk, line["unit"], high)})
-        )
-        rows.append((str(line["title"]), shown(desk, line["unit"], value), spread or str(line["definition"])))
+    found = [(metric, desk.card[desk.card["metric"] == metric]) for metric in metrics]  # type: ignore[index]
+    rows = tuple(metric_row(desk, metric, known.iloc[0]) for metric, known in found if len(known))
     columns = (
         Column(desk.text("metric")),
         Column(desk.text("last_month"), align="right"),
         Column(desk.text("range_or_meaning")),
     )
-    return Table(caption, columns, tuple(rows))
+    return Table(caption, columns, rows)
 
 
-def shown(desk: Desk, unit: str, value: float) -> str:
-    """A metric's value as its unit is written."""
+def metric_row(desk: Desk, metric: str, line: pd.Series) -> tuple[str, str, str]:
+    """One metric: what it is called, its value, and its likely range or else its meaning."""
+    title, value = str(line["title"]), desk.value(metric)
+    if value is None:
+        lacking = {"missing": line["missing"]}
+        why = desk.text("waits_for", lacking) if line["missing"] else desk.text("not_yet")
+        return title, words.text("number.none", locale=desk.locale), why
+    low, high = desk.value(metric, "conf_low"), desk.value(metric, "conf_high")
+    if low is None or high is None:
+        written = shown(desk, line["unit"], value, exact=True)
+        return (
+            title,
+            desk.text("today_value", {"value": written}) if metric in STOCKS else written,
+            str(line["definition"]),
+        )
+    bounds = (shown(desk, line["unit"], bound) for bound in (max(low, 0.0), high))  # none of these can be negative
+    return title, shown(desk, line["unit"], value), words.span(*bounds, locale=desk.locale)
+
+
+def shown(desk: Desk, unit: str, value: float, *, exact: bool = False) -> str:
+    """A metric's value as its unit is written; exact: a sum or a count, not an estimate."""
     if unit == "money":
-        return desk.money(words.significant(value, 3))
+        return desk.money(value) if exact else desk.estimate(value)
     if unit == "share":
         return words.share(value, decimals=0, locale=desk.locale)
     if unit == "days":
         return words.count(round(value), "day", locale=desk.locale)
     number = words.number(value, decimals=0 if abs(value) >= 20 or value == int(value) else 1, locale=desk.locale)
-    return desk.text(f"unit_{unit}", {"number": number}) if unit in ("per_week", "hours_per_week") else number
+    return desk.text(f"unit_{unit}", {"number": number}) if words.has(f"team.unit_{unit}", desk.locale) else number
 
 
 def leads(desk: Desk) -> Block:
