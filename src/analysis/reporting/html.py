@@ -61,6 +61,12 @@ def _macros(locale: str) -> Any:
     return environment(locale).get_template("blocks.html.j2").module
 
 
+def get_ready() -> None:
+    """Compile the block templates, which a process that is forked many times does once."""
+    _macros("en")
+    notebook_stylesheet()
+
+
 def block_html(data: dict[str, Any], *, locale: str = "en") -> Markup:
     """One block's JSON as HTML."""
     return Markup(_macros(locale).render(data))  # noqa: S704 - made by the autoescaping template

@@ -9,6 +9,7 @@ escaped here, once.
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache
 from html import escape
 from xml.etree import ElementTree
 
@@ -28,6 +29,8 @@ _ATTRIBUTES = {
 
 def plain(words: str) -> str:
     """`words` without the control and direction-override characters that no page and no XML may carry."""
+    if words.isascii() and words.isprintable():
+        return words
     kept = (c if c not in "\t\r\n" else " " for c in words)
     return "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co") and c not in _OVERRIDES)
 
@@ -44,6 +47,7 @@ _WIDE, _NARROW = frozenset("mwMW@%&…"), frozenset("iljtfrI.,:;'|!()[] ")
 BOLD = 1.1  # how much wider heavy letters are
 
 
+@cache
 def _em(letter: str) -> float:
     """Width of one letter in em: East Asian characters one, combining marks none."""
     if unicodedata.combining(letter):

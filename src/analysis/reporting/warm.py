@@ -115,7 +115,8 @@ def _first_export() -> None:
     """
     from nbformat.v4 import new_markdown_cell, new_notebook
 
-    from analysis.reporting import pdf
+    from analysis.reporting import html, pdf
 
+    html.get_ready()
     exporter("html")(new_notebook(cells=[new_markdown_cell("# warm")]))
     pdf.get_ready()
