@@ -1,14 +1,16 @@
-"""The warehouse gives the panel of the data folder, to the row: DuckDB through Ibis, and a real PostgreSQL server."""
+"""The warehouse gives the panel of the data folder, to the row: DuckDB through Ibis, a real PostgreSQL server, local Spark."""
 
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,6 +98,26 @@ def duckdb_warehouse(folder: Path, file: Path) -> Warehouse:
 def test_duckdb_through_ibis_gives_the_panel_of_the_folder(folder: Path, tmp_path: Path, as_of: date | None):
     crm = read(folder, today=TODAY)
     same(from_warehouse(duckdb_warehouse(folder, tmp_path / "w.db"), as_of=as_of), panel.build(crm, as_of=as_of))
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A company that records nothing but what it must, and has not won a deal."""
+    path = company(tmp_path_factory.mktemp("bare"), "parquet", seed=5)
+    (path / "teams.parquet").unlink()
+    for table in ("activities", "opportunities"):
+        frame = pd.read_parquet(path / f"{table}.parquet")
+        if table == "opportunities":
+            frame = frame[frame["status"] != "won"].assign(status="open")
+        frame[list(TABLES[table].required_columns)].to_parquet(path / f"{table}.parquet", index=False)
+    return path
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("as_of", [None, date(2024, 4, 10)])
+def test_a_company_that_records_the_least(bare: Path, tmp_path: Path, as_of: date | None):
+    crm = read(bare, today=TODAY)
+    same(from_warehouse(duckdb_warehouse(bare, tmp_path / "w.db"), as_of=as_of), panel.build(crm, as_of=as_of))
 
 
 # ---- a real PostgreSQL server ------------------------------------------------------------------------------------------
@@ -235,30 +257,76 @@ def test_a_server_cut_in_mid_query_gives_bounded_attempts_and_one_sentence(serve
 
 
 @pytest.fixture(scope="module")
-def spark(folder: Path) -> Iterator[Warehouse]:
-    """The clean tables of `folder` as views of a local Spark session."""
-    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed (extra `spark`)")
+def session() -> Iterator[object]:
+    """A local Spark session on two threads, in a zone of its own: days must not move with the machine's."""
+    pyspark = pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17 or later; no java found")
     from pyspark.sql import SparkSession
 
     assert int(pyspark.__version__.split(".")[0]) >= 4
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2")
-    session = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
-    crm = read(folder, today=TODAY)
+    builder = builder.config("spark.driver.extraJavaOptions", "-Duser.timezone=America/St_Johns")
+    builder = builder.config("spark.sql.session.timeZone", "Asia/Kolkata").config("spark.sql.shuffle.partitions", "2")
+    held = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
     try:
-        for table in crm.tables():
-            session.read.parquet(*map(str, crm.files(table))).createOrReplaceTempView(table)
-        yield Warehouse(lambda: ibis.pyspark.connect(session), "spark")
+        yield held
     finally:
-        session.stop()
+        held.stop()
+
+
+def spark_warehouse(session: Any, folder: Path) -> Warehouse:
+    """The clean tables of a folder as views of the session."""
+    crm = read(folder, today=TODAY)
+    for table in TABLES:
+        session.catalog.dropTempView(table)
+    for table in crm.tables():
+        session.read.parquet(*map(str, crm.files(table))).createOrReplaceTempView(table)
+    return Warehouse(lambda: ibis.pyspark.connect(session), "spark")
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("as_of", [None, date(2024, 4, 10)])
-def test_spark_gives_the_panel_of_the_folder(folder: Path, spark: Warehouse, as_of: date | None):
-    same(from_warehouse(spark, as_of=as_of), panel.build(read(folder, today=TODAY), as_of=as_of))
+def test_spark_gives_the_panel_of_the_folder_and_of_duckdb(
+    folder: Path, tmp_path: Path, session: object, as_of: date | None
+):
+    through = from_warehouse(spark_warehouse(session, folder), as_of=as_of)
+    same(through, panel.build(read(folder, today=TODAY), as_of=as_of))
+    same(through, from_warehouse(duckdb_warehouse(folder, tmp_path / "w.db"), as_of=as_of))
+    assert through.frame.shape[0] > 50 and through.frame["revenue"].sum() > 0
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("as_of", [None, date(2024, 4, 10)])
+def test_spark_gives_the_panel_of_a_company_that_records_the_least(bare: Path, session: object, as_of: date | None):
+    same(from_warehouse(spark_warehouse(session, bare), as_of=as_of), panel.build(read(bare, today=TODAY), as_of=as_of))
+
+
+SPARK_DIES = """
+import os, signal, sys, threading
+import ibis
+from pyspark.sql import SparkSession
+from analysis.crm.warehouse import Warehouse, WarehouseError
+
+session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+held = Warehouse(lambda: ibis.pyspark.connect(session), "spark", wait_s=(0.01, 0.01))
+assert held.attempt(lambda backend: backend.raw_sql("SELECT 1").collect())
+java = session.sparkContext._gateway.proc.pid
+threading.Timer(2, lambda: os.kill(java, signal.SIGKILL)).start()
+endless = "SELECT count(*) FROM range(4000000000000) WHERE hash(id) = 5"
+try:
+    held.attempt(lambda backend: backend.raw_sql(endless).collect())
+except WarehouseError as error:
+    print(error)
+"""
+
+
+@pytest.mark.faults
+def test_a_spark_that_dies_in_mid_query_gives_one_sentence(session: object):
+    """In a process of its own: a killed engine takes every session of its process along."""
+    command = [sys.executable, "-c", SPARK_DIES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert done.stdout.startswith("spark was cut off 3 times"), done.stdout + done.stderr[-2000:]
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------------------
