@@ -1,7 +1,7 @@
 """Each CRM's own ways: HubSpot, Pipedrive, Dynamics, spreadsheets; the published landings, to the last row."""
 
 import pytest
-from import_worlds import Importer, write_csv
+from import_worlds import Importer, deal, salesforce, write_csv
 
 from analysis.crm.importers import import_crm
 from analysis.crm.importers.draft import draft_config
@@ -226,3 +226,19 @@ def test_three_spreadsheets_by_way_of_a_draft(tmp_path):
     report = run(source, text=draft, crm="csv")
     assert set(run.table("activities")["kind"]) == {"call", "demo", "email"} and report.tables["opportunities"] == 4
     assert list(run.table("reps")["hired_on"].astype(str).sort_values()) == ["2024-01-01", "2024-02-01", "2024-03-01"]
+
+
+def test_a_draft_takes_the_currency_most_deals_name_and_asks_for_the_others_rates(tmp_path):
+    codes = ("usd", "USD", "GBP", "no code")
+    deals = [deal(n, CurrencyIsoCode=code) for n, code in enumerate(codes)]
+    draft = draft_config(salesforce(tmp_path / "src", Opportunity=deals), "salesforce")
+    assert 'reporting_currency = "USD"    # 2 deals\n' in draft
+    assert "# rates = { GBP = 1.0 }   # ASK: USD per unit; 1 deals in GBP\n" in draft
+    assert 'reporting_currency = "EUR"    # change it' in draft_config(salesforce(tmp_path / "plain"), "salesforce")
+
+
+def test_the_draft_of_the_published_pipedrive_landing_imports_unchanged(tmp_path, shared):
+    run = Importer(tmp_path)
+    source = shared / "landings" / "pipedrive"
+    report = run(source, text=draft_config(source, "pipedrive"), crm="pipedrive")
+    assert report.totals == {"read": 4, "kept": 1, "fixed": 3, "quarantined": 0, "dropped": 0}

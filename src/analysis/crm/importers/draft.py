@@ -7,6 +7,7 @@ complete: it loads as it is, and what could not be decided is a comment that say
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -90,12 +91,7 @@ def write(
         "",
     ]
     lines += source_lines(con, crm, mapping, staged)
-    lines += [
-        "",
-        "[team]",
-        'timezone = "UTC"              # the reps\' own zone: days and weeks follow it',
-        'reporting_currency = "EUR"    # change it if deals are booked in another currency',
-    ]
+    lines += team_lines(con, staged)
     lines += stage_lines(con, mapping, staged)
     lines += activity_lines(con, staged)
     lines += outcome_lines(con, mapping, staged)
@@ -128,6 +124,28 @@ def source_lines(con: Any, crm: str, mapping: Mapping, staged: dict[str, Staged]
         lines.append(f'timezone = "UTC"               # ASK: clock times without a zone in {", ".join(local)}')
     if ambiguous:
         lines.append(f'# date_order = "dmy"           # ASK: dates that fit d-m-y and m-d-y in {", ".join(ambiguous)}')
+    return lines
+
+
+def team_lines(con: Any, staged: dict[str, Staged]) -> list[str]:
+    """[team] with the currency most deals name, and the question of the others' rates."""
+    counts: dict[str, int] = defaultdict(int)
+    for s in (s for s in staged.values() if s.object.role == "opportunities"):
+        for code, rows in values_of(con, s, "currency"):
+            if re.fullmatch("[A-Z]{3}", code.upper()):
+                counts[code.upper()] += rows
+    codes = sorted(counts, key=lambda code: (-counts[code], code)) or ["EUR"]
+    seen = f"{counts[codes[0]]:,} deals" if counts else "change it if deals are booked in another currency"
+    lines = [
+        "",
+        "[team]",
+        'timezone = "UTC"              # the reps\' own zone: days and weeks follow it',
+        f'reporting_currency = "{codes[0]}"    # {seen}',
+    ]
+    if len(codes) > 1:
+        others = ", ".join(f"{counts[code]:,} deals in {code}" for code in codes[1:])
+        rates = ", ".join(f"{code} = 1.0" for code in codes[1:])
+        lines += ["", "[money]", f"# rates = {{ {rates} }}   # ASK: {codes[0]} per unit; {others}"]
     return lines
 
 
