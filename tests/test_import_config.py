@@ -1,11 +1,14 @@
 """The configuration: strict to the letter, merged key by key, and clear about what it refuses."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_worlds import CONFIG, Importer, salesforce, task, user, write_csv
 
 from analysis.crm.importers.config import load_config
+from analysis.crm.importers.sections import File
 from analysis.crm.importers.strict import line_of, parse_document
 from analysis.errors import ConfigError
 
@@ -71,6 +74,20 @@ def test_the_sane_configuration_loads(tmp_path):
 def test_the_published_example_loads(shared):
     config = load_config(shared / "landings" / "crm_config_example.toml", "salesforce")
     assert config.base.fiscal.start_month == 2 and config.base.leads.handoff.from_prefix == "00G"
+
+
+def test_the_configuration_of_the_handbook_loads(tmp_path, root):
+    """docs/import.md shows every section once, with values that are accepted."""
+    text = (root / "docs" / "import.md").read_text(encoding="utf-8")
+    shown = text.split("```toml\n")[1].split("```")[0]
+    (tmp_path / "crm.toml").write_text(shown, encoding="utf-8")
+    team_file(tmp_path, 'schema = 1\n[team]\nid = "south"\n')
+    base = load_config(tmp_path / "crm.toml", "salesforce").base
+    assert (
+        len(base.activity) == 3 and base.fiscal.start_month == 2 and base.stages["default"]["Closed Won"].as_ == "won"
+    )
+    sections = {field.name for field in dataclasses.fields(File)} - {"schema", "activity"}
+    assert not {name for name in sections if f"[{name}" not in shown and f"\n{name} =" not in shown}
 
 
 def team_file(tmp_path, text):
