@@ -1,10 +1,8 @@
 """JupyterLab in a real browser: every research notebook is run through its menu, and none shows an error."""
 
 import json
-import re
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,18 +11,11 @@ from test_browser import browser  # noqa: F401 - the fixture
 from analysis.crm.simulate import simulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from labdesk import TOKEN, ask, served
+from labdesk import choose, run_all, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 RESEARCH = sorted(path.stem for path in (NOTEBOOKS / "research").glob("*.ipynb"))
-LONGEST_S = 200
-QUIET_MS = 3000
-SETTLED = """wait => {
-  const idle = document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'
-  window.idleSince = idle ? window.idleSince ?? Date.now() : undefined
-  return idle && Date.now() - window.idleSince > wait
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -43,41 +34,17 @@ def server(home):
         yield address
 
 
-def run_all(browser, address, path):  # noqa: F811
-    """Open a notebook, Run > Run All Cells, wait, save; addresses outside this machine that were asked for."""
+def run_and_save(browser, address, path):  # noqa: F811
+    """Run a notebook through its menu and save it; addresses outside this machine that were asked for."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(LONGEST_S * 1000)
-    page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-    wait_for_kernel(int(address.rpartition(":")[2]), path)
-    page.wait_for_function(SETTLED, arg=QUIET_MS)
-    choose(page, "Run", "Run All Cells")
-    page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status !== 'idle'")
-    page.wait_for_function(SETTLED, arg=QUIET_MS)
+    run_all(page, address, path)
     with page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url and r.ok):
         choose(page, "File", "Save Notebook")
     context.close()
     return [url for url in asked if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))]
-
-
-def choose(page, menu, item):
-    """Click an item of a menu of the menu bar."""
-    page.get_by_role("menubar").get_by_text(menu, exact=True).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
-
-
-def wait_for_kernel(port, path):
-    """Until the notebook's kernel has started: the page calls itself idle before there is one."""
-    deadline = time.monotonic() + LONGEST_S
-    while time.monotonic() < deadline:
-        sessions = json.loads(ask(port, "/api/sessions"))
-        if any(s["path"] == path and s["kernel"]["execution_state"] == "idle" for s in sessions):
-            return
-        time.sleep(1)
-    raise AssertionError(f"no kernel has started for {path}")
 
 
 def outcome(place):
@@ -93,7 +60,7 @@ def outcome(place):
 @pytest.mark.parametrize("name", RESEARCH)
 def test_a_research_notebook_runs_through_the_menu(browser, server, home, name):  # noqa: F811
     path = f"notebooks/research/{name}.ipynb"
-    outside = run_all(browser, server, path)
+    outside = run_and_save(browser, server, path)
     cells, ran, errors = outcome(home / path)
     assert errors == [] and ran == cells
     assert outside == []
@@ -112,5 +79,5 @@ def test_a_cell_that_fails_is_seen(browser, server, home):  # noqa: F811
     }
     notebook["cells"] = [*notebook["cells"][:1], broken]
     (home / path).write_text(json.dumps(notebook), encoding="utf-8")
-    run_all(browser, server, path)
+    run_and_save(browser, server, path)
     assert outcome(home / path)[2] == ["ZeroDivisionError: division by zero"]

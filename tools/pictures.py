@@ -9,7 +9,6 @@ import argparse
 import io
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labdesk import TOKEN, served
+from labdesk import choose, run_all, served
 from PIL import Image
 
 from analysis.reporting.blocks import MIME
@@ -29,7 +28,8 @@ ARGUMENTS = [
     *("--disable-sync", "--no-first-run"),
 ]
 NOTEBOOK = Path("notebooks/research/4_what_predicts_revenue.ipynb")
-COLOURS = 96
+ANSWER = "The answer"
+COLOURS = 224
 WANTED = {"effects": "change in revenue per extra", "delay": "after the activity", "funnel": "Deals still open"}
 
 
@@ -119,18 +119,17 @@ def photographs(run: Path, slug: str, out: Path) -> Iterator[str]:
 
 
 def photograph_of_lab(notebook: Path, data: Path, out: Path) -> Iterator[str]:
-    """JupyterLab with a research notebook carried out, scrolled to its answer."""
+    """JupyterLab with a research notebook run through its menu, at its answer."""
     with tempfile.TemporaryDirectory() as own:
         home = Path(own)
         shutil.copytree(notebook.parents[1], home / "notebooks")
-        copy = home / "notebooks" / "research" / notebook.name
-        carry_out = [sys.executable, "-m", "papermill", str(copy), str(copy), "-p", "data", str(data.resolve())]
-        subprocess.run(carry_out, cwd=copy.parent, check=True, capture_output=True)
         with served(home, data.resolve()) as address, chromium() as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(f"{address}/lab/tree/notebooks/research/{notebook.name}?reset&token={TOKEN}")
-            page.wait_for_selector(".jp-OutputArea-output", timeout=90_000)
-            page.wait_for_timeout(3000)
+            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            run_all(page, address, f"notebooks/research/{notebook.name}")
+            choose(page, "View", "File Browser")  # which it hides
+            for _ in range(2):  # cells out of sight take their height only when they are first seen
+                page.locator("h2", has_text=ANSWER).evaluate("heading => heading.scrollIntoView({block: 'start'})")
+                page.wait_for_timeout(1000)
             keep(page.screenshot(), out / "lab.png")
             yield "lab.png"
 

@@ -38,11 +38,16 @@ def open_lab(data: Path | None = None, *, arguments: Sequence[str] = ()) -> int:
     if folder is not None and not folder.is_dir():
         raise InputError(f"There is no data folder {data}: name one, or leave it out for the demo.")
     with TemporaryDirectory(prefix="workbench-lab-") as own:
-        no_news = Path(own) / NO_NEWS
-        no_news.parent.mkdir(parents=True)
-        no_news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
+        ask_for_no_news(Path(own))
         process = subprocess.Popen(lab_command(home, arguments), cwd=home, env=lab_environment(own, folder))
         return _wait(process)
+
+
+def ask_for_no_news(own: Path) -> None:
+    """Answer JupyterLab's question about its news, with no, in the folder of settings that it will read."""
+    answer = own / NO_NEWS
+    answer.parent.mkdir(parents=True)
+    answer.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), encoding="utf-8")
 
 
 def notebooks_home() -> Path:

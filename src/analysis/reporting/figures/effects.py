@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -228,7 +229,6 @@ def _forest_alt(rows: Sequence[_Row], write: base.Format, locale: str) -> list[s
 
 def _forest_table(rows: Sequence[_Row], caption: str, first: str, unit: str, write: base.Format, locale: str) -> Any:
     headers = [(first, "")] + [(words.text(f"table.{k}", locale=locale), "") for k in ("value", "low", "high", "grade")]
-    headers[1] = (headers[1][0], unit)
     none = words.text("number.none", locale=locale)
     body = [
         [
@@ -238,4 +238,6 @@ def _forest_table(rows: Sequence[_Row], caption: str, first: str, unit: str, wri
         ]
         for name, value, low, high, grade in rows
     ]
-    return base.table(caption, headers, body)
+    made = base.table(caption, headers, body)
+    grades = replace(made.columns[-1], align="left")
+    return replace(made, columns=(*made.columns[:-1], grades), note=f"{words.capital(unit)}.")

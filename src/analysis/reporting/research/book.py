@@ -85,7 +85,7 @@ class Book:
     @property
     def answered(self) -> Mapping[str, Mapping[str, Any]]:
         """Details by activity at company scope; empty when the company was refused."""
-        return self.details["scopes"]["company"].get("activities", {})
+        return self.details["scopes"][""].get("activities", {})
 
     @property
     def shown(self) -> list[str]:

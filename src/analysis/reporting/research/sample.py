@@ -42,14 +42,17 @@ def sample(book: Book) -> Tiles:
 
 def notes(book: Book) -> Block:
     """What a reader must know before the numbers: gaps filled, activities left out, logging that changed, refusals."""
-    said = [*book.panel.notes, *(str(line) for line in book.details["warnings"])]
+    company = book.say.text("sample.company")
+    warned = {scope: lines for scope, lines in book.details["warnings"].items() if scope}
+    said = [*book.panel.notes, *book.details["warnings"][""]]
+    said += [f"{scope}: {line}" for scope, lines in warned.items() for line in lines]
     said += [
-        book.say.text("sample.scope_refused", {"scope": scope, "why": why})
+        book.say.text("sample.scope_refused", {"scope": scope or company, "why": why})
         for scope, why in book.details["refusals"].items()
     ]
     if not said:
         return Note(book.say.text("sample.nothing"))
-    return Points(tuple(said), book.say.text("sample.notes"))
+    return Points(tuple(words.capital(line) for line in said), book.say.text("sample.notes"))
 
 
 def limits(say: words.Voice = SAY) -> Points:

@@ -69,7 +69,7 @@ def forecasts(book: Book) -> Table:
     """Out of sample: does knowing the activity improve forecasts of weeks not yet seen?"""
     say = book.say
     rows = [_forecast(book, say.label(str(row["activity"])), row["oos_gain"], row["oos_p"]) for row in book.rows]
-    company = book.details["scopes"]["company"]
+    company = book.details["scopes"][""]
     together = company.get("all_activities_forecast_gain")
     if together is not None:
         rows.append(_forecast(book, say.text("all_together"), together, company["all_activities_forecast_p"]))
