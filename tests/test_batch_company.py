@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from batch_tools import PARAMETERS, READ, SHOW, Teams, notebook
 
-from analysis.errors import InputError
 from analysis.reporting import company_reports, sandbox
 from analysis.reporting.batch import BatchResult, batch_status, run_batch
+from analysis.reporting.pack import unpack
 from analysis.reporting.pool import WarmPool
+from analysis.reporting.sources import DataFolder
 
 CANARY = "of-the-whole-company"
 
@@ -141,15 +142,22 @@ def test_a_teams_report_cannot_reach_the_companys_pack(batch: Any, tmp_path: Pat
         assert CANARY not in "\n".join(p.read_text(errors="replace") for p in (tmp_path / "out" / slug).iterdir())
 
 
-def test_a_team_cannot_be_called_company(tmp_path: Path) -> None:
+def test_a_team_may_be_called_company(tmp_path: Path) -> None:
     from analysis.crm.simulate import simulate
 
-    simulate(tmp_path / "data", "thin", seed=1, teams=2, reps_per_team=3, weeks=30)
+    simulate(tmp_path / "data", "demo", seed=1, teams=2, reps_per_team=6, weeks=60)
     for path in (tmp_path / "data").glob("*.parquet"):
         frame = pd.read_parquet(path)
         for column in {"team_id", "owner_id"} & set(frame):
             frame[column] = frame[column].where(frame[column] != "T001", "company")
         frame.to_parquet(path, index=False)
-    with pytest.raises(InputError, match="stands for the whole company"):
-        run_batch(tmp_path / "data", tmp_path / "out", progress=False, plain=True)
-    assert not list((tmp_path / "out").glob("*/report.html"))
+    source = DataFolder(tmp_path / "data")
+    source.study_files(lambda _: None)
+    mine, other = (unpack(source.pack(team)) for team in ("company", "T002"))
+    source.close()
+    assert set(mine.details["scopes"]) == {"", "company"} and set(other.details["scopes"]) == {"", "T002"}
+    assert mine.details["scopes"][""] == other.details["scopes"][""] != mine.details["scopes"]["company"]
+    assert set(mine.findings["team_id"]) == {"", "company"} and set(other.findings["team_id"]) == {"", "T002"}
+    result = run_batch(tmp_path / "data", tmp_path / "out", progress=False)
+    assert result.exit_code == 0, result.summary()
+    assert {row["team_id"]: row["status"] for row in result.manifest["teams"]} == {"company": "done", "T002": "done"}

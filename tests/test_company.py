@@ -57,7 +57,7 @@ def test_details_name_no_rep_and_no_single_team(whole):
     reps = set(whole.panel.frame["rep_id"])
     text = json.dumps(whole.details)
     assert not [rep for rep in reps if rep in text]
-    assert set(whole.details["scopes"]) == {"company"} and whole.details["averages_over_teams"]
+    assert set(whole.details["scopes"]) == {""} and whole.details["averages_over_teams"]
 
 
 def test_a_teams_pack_still_refuses_rows_of_others(whole):

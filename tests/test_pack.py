@@ -28,7 +28,7 @@ def study(panel: Panel) -> Any:
         {"scope": "team", "team_id": team, "activity": "call", "effect": part["wins"].mean(), "grade": "D"}
         for team, part in panel.frame.groupby("team_id")
     ]
-    scopes = {name: {"n_reps": 1} for name in ("company", *panel.teams)}
+    scopes = {name: {"n_reps": 1} for name in ("", *panel.teams)}
     reps = panel.frame.groupby("team_id")["rep_id"].first()
     details = {
         "seed": 0,
@@ -36,7 +36,7 @@ def study(panel: Panel) -> Any:
         "plan": {"max_lag": 8},
         "scopes": scopes,
         "refusals": dict.fromkeys(panel.teams, "thin"),
-        "warnings": ["company: all well", *(f"{team}: {CANARY}" for team in panel.teams)],
+        "warnings": {"": ["all well"], **{team: [CANARY] for team in panel.teams}},
         "logging_breaks": [{"activity": "call", "rep_ids": list(reps)}],
     }
     return SimpleNamespace(findings=tabulate(rows), details=details)

@@ -156,7 +156,7 @@ def test_study_json_holds_them_all_for_the_company():
     found = json.loads(json.dumps(study.details))["sensitivity"]
     assert {s["assumption"] for s in found["links"]["demo"]} == {"own_past", "rep_quarter_ends", "no_calendar"}
     assert set(found["forecasts"]) == {"rep_season", "own_past", "pipeline"}
-    gains = study.details["scopes"]["company"]
+    gains = study.details["scopes"][""]
     assert found["forecasts"]["own_past"]["all together"]["gain"] == gains["all_activities_forecast_gain"]
 
 

@@ -209,7 +209,7 @@ def test_a_team_alone_keeps_its_own_estimate(demo):
 def test_logging_breaks_are_told_and_do_not_count_as_evidence():
     panel, _ = panel_of("logging_break", seed=0, teams=8)
     study = run_study(panel)
-    assert any("Logged call changed by a factor of" in text for text in study.details["warnings"])
+    assert any("Logged call changed by a factor of" in text for text in study.details["warnings"][""])
     assert company(study).loc["call", "grade"] not in ("A", "B")
 
 

@@ -61,7 +61,7 @@ def test_a_check_that_failed_across_the_company_is_said_on_the_teams_card():
 def test_only_rows_without_a_claim_need_it(grade, warned):
     """A and B cannot stand with a failed check; the reason of C names it already."""
     listed = {"checks": checks(reverse=False).to_dict("records")}
-    details = {"scopes": {"company": {"activities": {"demo": listed}}, "north": {"activities": {"demo": {}}}}}
+    details = {"scopes": {"": {"activities": {"demo": listed}}, "north": {"activities": {"demo": {}}}}}
     pack = SimpleNamespace(details=details, team_id="north", currency="EUR", panel=SimpleNamespace(period="week"))
     row = samples.findings().iloc[0].to_dict() | {"grade": grade, "own_share": 0.9}
     assert bool(card(Desk(pack), row).warning) == warned

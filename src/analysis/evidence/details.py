@@ -128,7 +128,7 @@ def checks_of(result: ScopeResult, k: int) -> list[dict[str, Any]]:
 
 def activity_of(details: Mapping[str, Any], activity: str, team_id: str = "") -> Mapping[str, Any]:
     """What details (study.json, or a pack's) say of one activity in one scope; empty where it was refused."""
-    scope = details.get("scopes", {}).get(team_id or "company", {})
+    scope = details.get("scopes", {}).get(team_id, {})
     return scope.get("activities", {}).get(activity, {})
 
 

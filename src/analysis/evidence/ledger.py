@@ -90,7 +90,7 @@ def rescore(panel: Panel, details: dict[str, Any], claims: pd.DataFrame) -> list
         return [{"verdict": f"cannot be scored: {error}"} for _ in range(len(claims))]
     vcov, out = check_vcov(fit), []
     for claim in claims.to_dict("records"):
-        old = details["scopes"]["company"]["activities"][claim["activity"]]["link"]
+        old = details["scopes"][""]["activities"][claim["activity"]]["link"]
         new = contrast(fit, sample.weights(sample.activities.index(claim["activity"])), vcov)
         out.append(
             {
@@ -125,7 +125,7 @@ def score_table(panel: Panel, folder: Path) -> pd.DataFrame:
         if missing := set(details["plan"]["activities"]) - set(panel.activities):
             raise DataError(f"{folder / name}: studied {', '.join(sorted(missing))}, which this data does not have.")
         for claim, since in zip(claims.to_dict("records"), rescore(panel, details, claims), strict=True):
-            link = details["scopes"]["company"]["activities"][claim["activity"]]["link"]
+            link = details["scopes"][""]["activities"][claim["activity"]]["link"]
             claimed = {"claimed": link["estimate"], "low": link["conf_low"], "high": link["conf_high"]}
             known = {
                 "study": name,

@@ -32,7 +32,8 @@ class Study:
     """What a study found.
 
     findings: one row per scope and activity (analysis.evidence.findings.COLUMNS). details: plan, seed, versions, data
-    fingerprint, warnings, refusals, and by scope the delays and checks of every activity: what study.json holds.
+    fingerprint, and by scope (a team's id, blank for the company) warnings, refusals, and the delays and checks of every
+    activity: what study.json holds.
     """
 
     findings: pd.DataFrame
@@ -81,12 +82,12 @@ def run_study(
         "period": panel.period,
         "plan": plan.as_dict(),
         "warnings": warnings(plan, breaks, results),
-        "refusals": {r.team_id or "company": r.refused for r in results if r.refused},
+        "refusals": {r.team_id: r.refused for r in results if r.refused},
         "logging_breaks": [asdict(b) for b in breaks],
         "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
         "shapes": shape_details(main, company),
         "sensitivity": other_assumptions(panel, main, company),
-        "scopes": {r.team_id or "company": scope_details(r) for r in results},
+        "scopes": {r.team_id: scope_details(r) for r in results},
     }
     return Study(
         findings=tabulate(rows),
@@ -125,8 +126,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
-def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) -> list[str]:
-    """What a reader must know before the numbers."""
+def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) -> dict[str, list[str]]:
+    """What a reader must know before the numbers, by scope."""
     out = [f"{name} is not tested: {why}." for name, why in plan.excluded]
     out += [f"{name} mostly follows advanced deals: it marks sales rather than making them." for name in plan.markers]
     for b in breaks:
@@ -134,7 +135,8 @@ def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) 
             f"Logged {b.activity} changed by a factor of {b.ratio:.1f} for {len(b.rep_ids)} reps around {b.week}: "
             "the time before and after is not compared."
         )
-    return out + [f"{r.team_id or 'company'}: {note}" for r in results for note in r.notes]
+    by_scope = {r.team_id: list(r.notes) for r in results if r.notes}
+    return by_scope | {"": out + by_scope.get("", [])}
 
 
 def finding_rows(

@@ -127,8 +127,6 @@ def _company_details(details: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("versions", "seed", "plan", "averages_over_teams", "refusals", "logging_breaks")
     cut: dict[str, Any] = {name: details[name] for name in kept if name in details}
     cut["logging_breaks"] = [{**each, "rep_ids": []} for each in cut.get("logging_breaks", ())]
-    scopes = details.get("scopes", {})
-    cut["scopes"] = {"company": scopes["company"]} if "company" in scopes else {}
-    others = tuple(f"{scope}: " for scope in scopes if scope != "company")
-    cut["warnings"] = [text for text in details.get("warnings", ()) if not text.startswith(others or ("\0",))]
+    for name in ("scopes", "warnings"):
+        cut[name] = {scope: value for scope, value in details.get(name, {}).items() if scope == ""}
     return cut

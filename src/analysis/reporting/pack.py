@@ -32,7 +32,7 @@ class TeamPack:
 
     team_id, name; as_of: last day looked at (ISO date). panel: this team's rep x period rows.
     findings: rows of scope "company" and of this team. details: of study.json, what concerns the company and this team
-    (`details["scopes"]["company"]` and `details["scopes"][team_id]`: delays and checks of every activity).
+    (`details["scopes"][""]` and `details["scopes"][team_id]`: delays and checks of every activity).
     tables: contract tables cut to this team.
     capabilities: metric, available, missing; None for a ready panel.
     previous: the findings that the report before showed, None for the first; previous_as_of: their day.

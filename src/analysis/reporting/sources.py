@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +21,6 @@ from analysis.reporting.template import code_digest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COMPANY_SCOPE = "company"  # the key of the company in a study's details, beside those of the teams
 
 
 class Source(Protocol):
@@ -73,20 +71,11 @@ class DataFolder:
     def _names(self) -> dict[str, str]:
         panel, crm = self._panel(), self._crm()
         ids = [str(team) for team in panel.teams]
-        self._refuse_company_as_team(ids)
         if crm is None or not crm.has("teams"):
             return {team: team for team in ids}
         table = crm.frame("teams")
         names = dict(zip(table["team_id"], table["name"], strict=True))
         return {team: str(names.get(team) or team) for team in ids}
-
-    def _refuse_company_as_team(self, teams: Iterable[str]) -> None:
-        """Raises InputError for a team called like the scope of the company's own findings: it would be read as them."""
-        if COMPANY_SCOPE in teams:
-            raise InputError(
-                f"{self.folder}: a team has the id {COMPANY_SCOPE!r}, which stands for the whole company in every study; "
-                "give it another id in reps, memberships and teams."
-            )
 
     def study_files(self, kept: Callable[[str], bytes | None]) -> Mapping[str, bytes]:
         """The study; read back where the folder holds the one of exactly this source."""
@@ -236,16 +225,14 @@ def _study_files(study: Any, key: str) -> dict[str, bytes]:
 
 def _details_of(details: Mapping[str, Any], team_id: str, rep_ids: set[str]) -> dict[str, Any]:
     """Of study.json, what one team may see and what does not change when only other teams' data do."""
-    mine = ("company", team_id)
+    mine = ("", team_id)
     cut: dict[str, Any] = {
         name: details[name] for name in ("versions", "seed", "plan", "averages_over_teams") if name in details
     }
-    for name in ("scopes", "refusals"):
+    for name in ("scopes", "refusals", "warnings"):
         cut[name] = {scope: value for scope, value in details.get(name, {}).items() if scope in mine}
     breaks = [{**each, "rep_ids": sorted(rep_ids & set(each["rep_ids"]))} for each in details.get("logging_breaks", ())]
     cut["logging_breaks"] = [each for each in breaks if each["rep_ids"]]
-    others = tuple(f"{scope}: " for scope in details.get("scopes", {}) if scope not in mine)
-    cut["warnings"] = [text for text in details.get("warnings", ()) if not text.startswith(others)]
     return cut
 
 
