@@ -13,7 +13,7 @@ from evidence_tools import only, panel_of
 from analysis.errors import DataError
 from analysis.evidence import ledger, run_study, write_study
 from analysis.evidence.assess import assess, measured
-from analysis.evidence.estimate import fit_headline
+from analysis.evidence.estimate import fit_headline, mean_delay
 from analysis.evidence.findings import COLUMNS, read_findings
 from analysis.evidence.grades import grade
 from analysis.evidence.plan import make_plan
@@ -21,6 +21,21 @@ from analysis.evidence.sample import make_sample, make_scope
 from analysis.models.inference import contrast
 
 MATTER = {"meeting", "demo", "visit"}
+
+
+@pytest.mark.parametrize(
+    ("estimate", "weeks"),
+    [
+        ([1.0, 2.0, 1.0, 0.0], 2.0),
+        ([-1.0, -2.0, -1.0, 0.0], 2.0),
+        ([3.0, 1.0, -0.5, -0.5], 1.25),  # the dip where nothing is does not count
+        ([-0.1, 0.0, 0.0, 4.0], 4.0),
+        ([0.0, 0.0, 0.0, 0.0], np.nan),
+        ([1.0, -1.0, 0.0, 0.0], np.nan),
+    ],
+)
+def test_the_mean_delay_is_that_of_the_link_in_its_own_direction(estimate, weeks):
+    assert mean_delay(np.arange(1.0, 5.0), np.array(estimate)) == pytest.approx(weeks, nan_ok=True)
 
 
 @pytest.fixture(scope="module")

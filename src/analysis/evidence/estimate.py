@@ -50,8 +50,7 @@ class Fits:
 class Kernel:
     """How the link spreads over the delays, per one extra activity on the log scale; arrays (L,), with 95 % bands.
 
-    mean_lag: average delay in periods, weighted by the link (NaN when the link changes sign within the window so much
-    that an average delay would lie outside it).
+    mean_lag: average delay in periods, weighted by the part of the link that points where its sum points; NaN for no link.
     """
 
     lags: Array
@@ -131,10 +130,17 @@ def kernel(fitted: Fitted, weights: Array, lags: range) -> Kernel:
     error = np.sqrt(np.maximum(np.einsum("lp,pq,lq->l", weights, fitted.vcov, weights), 0.0))
     half = stats.t.ppf(0.975, fitted.fit.n_clusters - 1) * error
     delays = np.asarray(lags, float)
-    total = estimate.sum()
-    mean = float(delays @ estimate / total) if total != 0 else np.nan
-    inside = delays[0] <= mean <= delays[-1]
-    return Kernel(delays, estimate, estimate - half, estimate + half, mean if inside else np.nan)
+    return Kernel(delays, estimate, estimate - half, estimate + half, mean_delay(delays, estimate))
+
+
+def mean_delay(delays: Array, estimate: Array) -> float:
+    """Average delay, weighted by the part of the estimate (L,) that points where its sum points; NaN where the sum is zero.
+
+    A smooth curve through a short link dips below zero where there is none; those dips, taken as they are, pull the average
+    away from the link and double its variance (docs/methods.md has the measurement).
+    """
+    same_way = np.maximum(np.sign(estimate.sum()) * estimate, 0.0)
+    return float(delays @ same_way / same_way.sum()) if same_way.any() else float("nan")
 
 
 def mean_revenue(sample: Sample) -> tuple[float, float]:
