@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fuzz_targets import SEEDS, TARGETS
 
-RUNS = {"export_csv": 20_000, "contract_csv": 200, "config_file": 5_000, "config_value": 5_000}
+RUNS = {"export_csv": 8_000, "contract_csv": 200, "config_file": 5_000, "config_value": 5_000}
 
 
 @pytest.mark.timeout(60)
