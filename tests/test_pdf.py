@@ -21,8 +21,8 @@ def reader(nb):
 
 
 def flat(text):
-    """Without white space, which line breaks move."""
-    return re.sub(r"\s+", "", text)
+    """Without white space, which line breaks move, and without the places where a long word may be broken."""
+    return re.sub(r"[\s\u200b]+", "", text)
 
 
 def text_of(nb):
@@ -170,3 +170,16 @@ def test_a_long_table_goes_over_pages_with_its_heading():
     found = reader(new_notebook(cells=[samples.cell(table)]))
     assert len(found.pages) > 1
     assert all("Rep" in p.extract_text() for p in found.pages)
+
+
+def test_a_title_without_a_space_stays_on_the_page():
+    name = "W" * 60
+    page = reader(samples.notebook(name, (name,))).pages[0]
+    ends = []
+
+    def note(text, matrix, position, font, size):
+        if text.count("W") > 1:
+            ends.append(position[4] + 0.9 * size * text.count("W"))
+
+    page.extract_text(visitor_text=note)
+    assert ends and max(ends) < float(page.mediabox.width)

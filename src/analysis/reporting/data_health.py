@@ -20,7 +20,7 @@ from analysis.reporting.theme import LIGHT
 
 ROWS = 15
 COUNTS = {"table": "text", **dict.fromkeys(("read", "kept", "quarantined", "dropped"), "count")}
-CAPABILITIES = {"metric": "text", "can": "text", "lacks": "text"}
+CAPABILITIES = {"metric": "text", "lacks": "text"}
 SWITCHED_OFF = {"metric": "text", "why": "text"}
 COVERAGE = {
     "rep_id": "text",
@@ -92,16 +92,15 @@ def counts(desk: Desk) -> Table:
     return table(desk.say, "counts", desk.crm.counts, COUNTS)
 
 
-def capabilities(desk: Desk) -> Table:
-    """Which metrics this data can give, and what is missing for the others."""
-    yes, no = desk.say.text("yes"), desk.say.text("not_recorded")
-    frame = desk.crm.capabilities.assign(
-        can=lambda t: np.where(t["available"], yes, no),
-        lacks=lambda t: [
-            ", ".join(m) if isinstance(m, list | tuple | np.ndarray) else str(m or "") for m in t["missing"]
-        ],
-    ).sort_values("available", kind="stable")
-    return table(desk.say, "capabilities", frame, CAPABILITIES)
+def capabilities(desk: Desk) -> Table | Note:
+    """Which metrics this data cannot give, what each waits for, and the others by name."""
+    frame = desk.crm.capabilities
+    held = frame["available"].astype(bool)
+    metrics = {"metrics": desk.say.listed([str(name) for name in frame.loc[held, "metric"]])}
+    if held.all():
+        return Note(desk.say.text("capabilities.all", metrics))
+    lacking = frame[~held].rename(columns={"missing": "lacks"})
+    return table(desk.say, "capabilities", lacking, CAPABILITIES, note=desk.say.text("capabilities.rest", metrics))
 
 
 def switched_off(desk: Desk) -> Table | Note:

@@ -44,7 +44,7 @@ def text_width(words: str, size: float = TEXT_SIZE) -> float:
 
 
 _WIDE, _NARROW = frozenset("mwMW@%&…"), frozenset("iljtfrI.,:;'|!()[] ")
-BOLD = 1.1  # how much wider heavy letters are
+BOLD = 1.15  # how much wider heavy letters are
 
 
 @cache
@@ -55,7 +55,9 @@ def _em(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.02
     if letter in _WIDE:
-        return 0.98
+        return 1.0
+    if "\u0400" <= letter <= "\u04ff":  # Cyrillic letters are wider than Latin ones
+        return 0.78 if letter.isupper() else 0.68
     return 0.38 if letter in _NARROW else 0.7 if letter.isupper() else 0.6
 
 

@@ -33,6 +33,7 @@ def delay(
     write = base.amount(currency, as_share=currency is None, locale=locale)
     canvas = _draw(frame, mean_lag, period, currency is None, locale)
     kinds = words.kinds_name(activity, locale=locale)
+    code, per = words.currency_code(currency), words.kind_name(period, locale=locale)
     known = words.is_known(mean_lag)
     names = _names(frame, kinds, outcome, mean_lag, period, locale)
     title = words.text("figure.delay_title" if known else "figure.delay_none", names, locale=locale)
@@ -44,7 +45,9 @@ def delay(
         title,
         alt=[base.alt_row(words.count(n, period, locale=locale), *said, locale=locale) for n, said in rows],
         numbers=base.table(title, headers, [[str(n), *said] for n, said in rows]),
-        note=words.text("figure.delay_note", {"period": words.kind_name(period)}, locale=locale),
+        note=words.text(
+            f"figure.delay_note{'_money' if code else ''}", {"period": per, "currency": code}, locale=locale
+        ),
         source=source,
     )
 

@@ -9,7 +9,7 @@ from analysis.reporting.blocks import Figure
 from analysis.reporting.figures import base
 from analysis.reporting.svg import SMALL, Canvas
 
-_LEFT, _RIGHT, _ROW = 188.0, 82.0, 42.0
+_LEFT, _RIGHT, _ROW = 208.0, 82.0, 42.0
 
 
 def funnel(steps: pd.DataFrame, *, source: str = "", locale: str = "en") -> Figure:

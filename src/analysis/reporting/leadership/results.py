@@ -50,24 +50,24 @@ def rates(desk: Desk) -> Block:
         return told or Note("")
     titles = desk.card.drop_duplicates("metric").set_index("metric")
     rows = tuple(rate_row(desk, titles, metric) for metric in RATES if metric in titles.index)
-    names = ("metric", "quarter_before", "last_quarter")
+    names = ("metric", "last_quarter", "quarter_before")
     columns = tuple(Column(desk.text(name), align="left" if name == "metric" else "right") for name in names)
     return Table(desk.text("rates_caption"), columns, rows, note=desk.text("rates_note"))
 
 
 def rate_row(desk: Desk, titles: pd.DataFrame, metric: str) -> tuple[str, str, str]:
-    """One metric: before, now; a stock only as it stands today."""
+    """One metric: now, before; a stock only as it stands today."""
     title, write = (
         str(titles.loc[metric, "title"]),
         writer(desk, str(titles.loc[metric, "unit"]), exact=metric in STOCKS),
     )
     if metric in STOCKS:
         value = desk.now(metric)
-        return title, "", desk.none if value is None else desk.text("today_value", {"value": write(value)})
+        return title, desk.none if value is None else desk.text("today_value", {"value": write(value)}), ""
     known = desk.metric(metric).tail(2).to_dict("records")
     shown = [desk.ranged(row["value"], floor(metric, row["conf_low"]), row["conf_high"], write) for row in known]
     before, now = [*[desk.none] * (2 - len(shown)), *shown]
-    return title, before, now
+    return title, now, before
 
 
 def floor(metric: str, low: float) -> float:
