@@ -9,6 +9,8 @@ PAGE = ROOT / "docs" / "performance.md"
 START = "<!-- measured by make bench -->"
 ROOMS = {
     "The panel engine": ["benchmarks.engine", "--rounds", "3"],
+    "Studies": ["benchmarks.study"],
+    "Management": ["benchmarks.management"],
     "Lag scan and forecasts": ["benchmarks.series"],
     "The panel from events, ten million activities": ["benchmarks.panel", "--rows", "10000000"],
     "Reports for many teams": ["benchmarks.batch", "--teams", "6", "--rounds", "2"],
