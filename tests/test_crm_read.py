@@ -521,7 +521,7 @@ BYTES = st.one_of(
         lambda rows: HEAD + pd.DataFrame(rows, columns=["r", "t"]).to_csv(index=False, header=False).encode()
     ),
 )
-QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
