@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.crm import sql
 from analysis.crm.reading import Crm
 from analysis.errors import DataError
@@ -256,7 +257,9 @@ def verdict(crm: Crm) -> Verdict:
         )
     bulk = bulk_days(crm)
     if len(bulk):
-        sentences.append(f"{int(bulk['activities'].sum()):,} records lie on {len(bulk)} days of sudden bulk entry.")
+        sentences.append(
+            f"{int(bulk['activities'].sum()):,} records lie on {words.count(len(bulk), 'day')} of sudden bulk entry."
+        )
     off = disabled_metrics(crm.folder)
     sentences += [f"{metric.capitalize()} is switched off: {why}" for metric, why in sorted(off.items())]
     return Verdict(not sentences, headline(crm, table, len(sentences)), tuple(sentences))

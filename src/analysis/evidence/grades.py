@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis import words
 from analysis.evidence.plan import Limits
 
 REASONS = {
@@ -30,8 +31,8 @@ REASONS = {
     "clusters": "few reps carry it: as much evidence as {effective:.1f} equal reps",
     "forecast": "it has not yet improved forecasts of weeks it had not seen",
     "few_events": "there are so few wins that a link this strong is more often luck than not",
-    "unclear": "the likely range includes no effect, and only an effect of {mde:.0%} or more would have shown",
-    "small": "the likely range rules out an effect worth acting on ({useful:.1%} per extra one a week)",
+    "unclear": "the likely range includes no effect, and only an effect of {mde} or more would have shown",
+    "small": "the likely range rules out an effect worth acting on ({useful} per extra one a week)",
     "none_but_possible": "the likely range includes no effect, though a useful one is not ruled out",
     "all": "every check passed",
     "hint": "more than one in twenty such findings would be chance",
@@ -73,10 +74,15 @@ class Measured:
     own_share: float = 1.0
 
 
-def reason(key: str, **values: float) -> str:
+def reason(key: str, **values: float | str) -> str:
     """The reason's words, as one sentence."""
     text = REASONS[key].format(**values)
     return text[0].upper() + text[1:] + "."
+
+
+def _share(effect: float) -> str:
+    """An effect on the log scale as the sentence beside the reason writes it: 1.6%."""
+    return words.share(words.significant(math.expm1(effect)))
 
 
 def refusal(m: Measured, limits: Limits) -> tuple[str, str] | None:
@@ -135,9 +141,9 @@ def no_claim(m: Measured, limits: Limits) -> tuple[str, str]:
         confirmed = m.p_bootstrap is None or m.p_bootstrap <= limits.claim_q
         return "C", reason("hint") if confirmed else reason("bootstrap")
     if -m.useful < m.conf_low and m.conf_high < m.useful:
-        return "E", reason("small", useful=math.expm1(m.useful))
+        return "E", reason("small", useful=_share(m.useful))
     if m.mde > m.useful:
-        return "D", reason("unclear", mde=math.expm1(m.mde))
+        return "D", reason("unclear", mde=_share(m.mde))
     return "D", reason("none_but_possible")
 
 

@@ -42,7 +42,13 @@ def side_rows(desk: Desk) -> list[tuple[str, str, str]]:
         if (found := desk.sides.get(side)) is not None:
             shown = desk.ranged(found["within"], found["conf_low"], found["conf_high"], desk.share)
             rows.append(
-                (desk.text(f"side_{side}"), shown, desk.text("within_hours", {"hours": words.count(found["limit_h"], "business_hour", locale=desk.locale)}))
+                (
+                    desk.text(f"side_{side}"),
+                    shown,
+                    desk.text(
+                        "within_hours", {"hours": words.count(found["limit_h"], "business_hour", locale=desk.locale)}
+                    ),
+                )
             )
     return rows
 
