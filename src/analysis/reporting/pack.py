@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from analysis.panel import Panel
 
-PACK_VERSION = 1
+PACK_VERSION = 2
 FACTS = ("team_id", "name", "as_of", "details")
 PANEL_FACTS = ("activities", "outcomes", "period", "currency", "cycle_days_p75", "late", "advanced")
 
