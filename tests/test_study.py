@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from evidence_tools import only, panel_of
+from scipy import stats
 
 from analysis.errors import DataError
 from analysis.evidence import ledger, run_study, write_study
 from analysis.evidence.assess import assess, measured
+from analysis.evidence.checks import Vetoes
 from analysis.evidence.estimate import fit_headline, mean_delay
 from analysis.evidence.findings import COLUMNS, read_findings
 from analysis.evidence.grades import grade
@@ -238,6 +240,32 @@ def test_what_only_follows_results_or_demand_is_not_claimed(world, kinds):
     letters = {e.activity: grade(measured(result, k), plan.limits)[0] for k, e in enumerate(result.estimates)}
     assert not {letters[k] for k in kinds} & {"A", "B"}
     assert result.checks.confounded() < 0.02 or min(result.checks.reverse) < 0.01
+
+
+def vetoes_of(placebo, drift):
+    nothing = np.full(len(placebo), np.nan)
+    return Vetoes(np.array(placebo), nothing, np.array(drift), nothing, nothing)
+
+
+def test_the_scope_wide_check_is_the_cauchy_combination():
+    nan, ps = np.nan, [0.04, 0.3, 0.6]
+    by_hand = 0.5 - np.arctan(np.mean([1 / np.tan(np.pi * p) for p in ps])) / np.pi
+    assert vetoes_of(ps, [nan] * 3).confounded() == pytest.approx(by_hand)
+    assert vetoes_of([0.2], [nan]).confounded() == pytest.approx(0.2), "one test alone is itself"
+    assert vetoes_of([nan], [nan]).confounded() == 1.0, "nothing ran, nothing is said"
+    assert vetoes_of([0.0, 0.5], [0.5, 1.0]).confounded() < 1e-10
+    assert vetoes_of([0.001] * 3, [1.0] * 3).confounded() < 0.02, "links that grow hide nothing"
+    many, one = vetoes_of([0.03] * 6, [0.4] * 6), vetoes_of([0.03] + [0.4] * 5, [0.4] * 6)
+    assert many.confounded() < one.confounded() / 3
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 0.9])
+def test_the_scope_wide_check_keeps_its_level_whatever_the_dependence(shared):
+    rng = np.random.default_rng(7)
+    z = np.sqrt(shared) * rng.standard_normal((20_000, 1)) + np.sqrt(1 - shared) * rng.standard_normal((20_000, 12))
+    p = stats.norm.sf(z)
+    seen = np.mean([vetoes_of(row[:6], row[6:]).confounded() <= 0.02 for row in p])
+    assert seen < 0.02 + 3 * np.sqrt(0.02 * 0.98 / 20_000) + 0.004, "Cauchy's approximation is a little generous at 2 %"
 
 
 def test_the_scopes_of_a_study_can_be_spread_over_processes():

@@ -32,7 +32,7 @@ class Limits:
     claim_q: float = 0.05  # false discovery rate a claim may run
     hint_q: float = 0.10  # moves together
     veto_level: float = 0.03  # of an activity's placebo, reverse and drift together (Holm)
-    confounded_level: float = 0.02  # of all placebo and drift tests of a scope together (Bonferroni)
+    confounded_level: float = 0.02  # of all placebo and drift tests of a scope together
     forecast_p: float = 0.05  # Clark-West
     min_reps: int = 5
     min_weeks: int = 40
