@@ -45,8 +45,9 @@ class Vetoes:
     def confounded(self) -> float:
         """p that slow demand moves no activity of this scope: placebo and drift of all activities by the Cauchy combination.
 
-        It keeps its level whatever their dependence, and many middling p-values count for more than the smallest alone.
-        Those near one are cut off, or a link that grows would hide the others (Liu & Xie 2020; Fang, Chang, Park & Tseng 2023).
+        It nearly keeps its level whatever their dependence (at 2 % at most a few tenths of a point too often), and many
+        middling p-values count for more than the smallest alone. Those near one are cut off, or a link that
+        grows would hide the others (Liu & Xie 2020; Fang, Chang, Park & Tseng 2023).
         """
         found = np.concatenate([self.placebo, self.drift])
         ran = found[np.isfinite(found)]

@@ -18,7 +18,7 @@ from scipy import sparse
 from analysis.models.absorb import Layout, cross_sums
 from analysis.models.columns import Columns, Lagged, Subset, is_identity
 from analysis.models.design import Codes, Floats
-from analysis.models.sums import Block, in_halves, tally
+from analysis.models.sums import Block, added, in_halves, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,8 +326,7 @@ def residual_pass(slices: Slices, plan: Layout, left: Floats, coef: Floats) -> F
                 raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
         return raw
 
-    halves = in_halves(plan, k * 2, add)
-    raw = sum(halves[1:], halves[0])
+    raw = added(in_halves(plan, k * 2, add))
     return np.asarray(raw @ basis).reshape(outcomes, plan.clusters, -1)
 
 

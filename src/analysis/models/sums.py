@@ -45,6 +45,11 @@ def in_halves(plan: Layout, width: int, work: Callable[[Sequence[Block]], Part])
         return list(pool.map(work, [half for half in (todo[:middle], todo[middle:]) if half]))
 
 
+def added(parts: Sequence[Floats]) -> Floats:
+    """The sum of what the halves gave, in their order."""
+    return sum(parts[1:], parts[0])
+
+
 def tally(codes: Codes, weight: Floats, values: Floats, levels: int) -> Floats:
     """Sums (levels, p) of weight * values by code, without sorting."""
     matrix = sparse.csc_array((levels, codes.size))

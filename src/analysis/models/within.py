@@ -18,7 +18,7 @@ from analysis.models.absorb import Absorber, Layout, cross_sums
 from analysis.models.columns import Columns
 from analysis.models.design import Codes, Floats
 from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
-from analysis.models.sums import Block, blocks, in_halves, run_sums, tally
+from analysis.models.sums import Block, added, blocks, in_halves, run_sums, tally
 
 COLLINEAR = 1e-10
 ABSORBED = 1e-14
@@ -96,7 +96,7 @@ def _add_up(work: Absorber, columns: Columns, targets: Floats, weight: Floats | 
             gram += np.dot(scaled.T, part)
         return sums, gram, cross
 
-    sums, gram, cross = (sum(parts[1:], parts[0]) for parts in zip(*in_halves(plan, width, add), strict=True))
+    sums, gram, cross = (added(parts) for parts in zip(*in_halves(plan, width, add), strict=True))
     return Moments(means, sums, gram, cross)
 
 
@@ -153,8 +153,7 @@ def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, value
             total += tally(codes[rows], values[rows], columns.take(rows), levels)
         return total
 
-    halves = in_halves(plan, columns.width, add)
-    total = sum(halves[1:], halves[0])
+    total = added(in_halves(plan, columns.width, add))
     return take_effects_off(total, plan, within, codes, values)
 
 

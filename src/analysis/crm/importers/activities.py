@@ -16,7 +16,7 @@ from analysis.crm.importers.job import Job, drops, value_sql
 from analysis.crm.importers.landing import Staged
 from analysis.crm.importers.mappings import LABELS
 from analysis.crm.importers.moments import stamps
-from analysis.crm.importers.rules import Column, Rule, choose_sql, quote, scaled, seconds_from_text, test_sql
+from analysis.crm.importers.rules import Column, Rule, choose_sql, matches_sql, quote, scaled, seconds_from_text
 from analysis.crm.importers.rules import name as quoted
 from analysis.crm.importers.sections import Outcome
 
@@ -102,12 +102,12 @@ def by_rule(rules: dict[int, tuple[str | None, Rule]], sql_of: Callable[[Rule], 
 
 def meaningful_sql(rule: Rule, column: Column) -> str | None:
     """The rule's test of a meaningful touch."""
-    return None if rule.meaningful is None else test_sql(rule.meaningful, column)
+    return None if rule.meaningful is None else matches_sql(rule.meaningful, column)
 
 
 def outcome_sql(rule: Rule, column: Column) -> str | None:
     """The outcome a rule reads from its tests, in their order; else its constant one."""
-    cases = [f"WHEN {test_sql(test, column)} THEN {quote(word)}" for word, test in rule.outcomes.items()]
+    cases = [f"WHEN {matches_sql(test, column)} THEN {quote(word)}" for word, test in rule.outcomes.items()]
     constant = quote(rule.outcome) if rule.outcome else "NULL"
     if not cases:
         return constant if rule.outcome else None

@@ -211,7 +211,7 @@ def like_sql(operator: str, value: str, text: str) -> str:
     return f"{function}(lower({text}), lower({quote(value)}))"
 
 
-def test_sql(test: Test, column: Column) -> str:
+def matches_sql(test: Test, column: Column) -> str:
     """A test as SQL, true or false."""
     joiner, conditions = (" OR ", test.any) if test.any else (" AND ", test.all)
     return "(" + joiner.join(condition_sql(condition, column) for condition in conditions) + ")"
