@@ -42,7 +42,8 @@ def modules(root):
     """Every module that makes something to read; places.py only says what is wrong with a folder."""
     home = root / "src" / "analysis" / "reporting"
     rooms = [path for room in ROOMS for path in sorted((home / room).glob("*.py")) if path.stem != "places"]
-    return [*rooms, *(home / f"{name}.py" for name in PAGES)]
+    evidence = sorted((root / "src" / "analysis" / "evidence").glob("*.py"))
+    return [*rooms, *(home / f"{name}.py" for name in PAGES), *evidence]
 
 
 def skipped(tree):
@@ -73,7 +74,7 @@ def sentences(source):
             said += [
                 (part.lineno, part.value)
                 for part in handed
-                if called in SHOWN_BY and isinstance(part, ast.Constant) and str(part.value).strip()
+                if called in SHOWN_BY and isinstance(part, ast.Constant) and str(part.value).strip() and part.value != 0
             ]
     return sorted(set(said))
 
@@ -132,6 +133,24 @@ def test_every_key_that_is_asked_for_is_there(root, room):
         for key in asked
         if not any(words.has(f"{place}{key}") for place in (f"{SECTIONS[room]}.", "", *BORROWED.get(room, ())))
     }
+
+
+def evidence_keys(root):
+    """(section, key) of every text that a study says of itself, as far as the key is written out."""
+    for path in sorted((root / "src" / "analysis" / "evidence").glob("*.py")):
+        source = path.read_text()
+        if bound := re.search(r'^SAY = (?:words\.)?Voice\("(.+)"\)', source, re.MULTILINE):
+            named = set(keys(source)) | set(re.findall(r'reason\("(\w+)"', source))
+            yield from ((bound[1], key) for key in named)
+
+
+def test_every_text_of_a_study_is_there_and_none_is_left_over(root):
+    asked = set(evidence_keys(root))
+    assert len(asked) > 40 and not {pair for pair in asked if not words.has(".".join(pair))}
+    written_by_period = re.compile(r"_(week|month)$|^(vetoed_\w+|company|teams|power)$")
+    for section, texts in words.entry("evidence").items():
+        known = {key for place, key in asked if place == f"evidence.{section}"}
+        assert not {key for key in texts if key not in known and not written_by_period.search(key)}
 
 
 def template_texts(root):

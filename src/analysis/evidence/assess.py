@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from analysis import words
 from analysis.errors import AnalysisError
 from analysis.evidence.checks import Vetoes, vetoes
 from analysis.evidence.estimate import (
@@ -24,6 +25,8 @@ from analysis.evidence.plan import LAG_TERMS, Plan
 from analysis.evidence.sample import Array, Sample, Scope
 from analysis.models.forecast import Gain
 from analysis.models.multiplicity import benjamini_hochberg
+
+SAY = words.Voice("evidence.refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,10 @@ def assess(scope: Scope) -> ScopeResult:
         estimates = [estimate(sample, fits, k, float(r)) for k, r in enumerate(persistences(sample))]
         marked = [assess_marker(beside) for beside in scope.markers]
     except AnalysisError as error:
-        return blank(sample, f"The regression cannot be estimated: {error}")
+        return blank(sample, SAY.text("regression", {"why": error}))
     if fits.headline.fit.dropped.share > sample.plan.limits.max_dropped_share:
-        return blank(sample, f"{fits.headline.fit.dropped.share:.0%} of the rows carry no information on the outcome.")
+        share = SAY.share(fits.headline.fit.dropped.share, decimals=0)
+        return blank(sample, SAY.text("uninformative", {"share": share}))
     p_bootstrap = np.array([bootstrap_p(sample, fits, k) for k in range(len(estimates))] + [p for _, p in marked])
     estimates += [found for found, _ in marked]
     p_values = np.maximum(p_bootstrap, [e.link.p_value for e in estimates])
@@ -101,7 +105,7 @@ def assess_links(sample: Sample) -> ScopeResult:
         fits = Fits(with_jackknife(fit_headline(sample)), None, None, None)
         estimates = tuple(estimate(sample, fits, k, 0.0) for k in range(len(sample.activities)))
     except AnalysisError as error:
-        return blank(sample, f"The regression cannot be estimated: {error}")
+        return blank(sample, SAY.text("regression", {"why": error}))
     p_values = np.array([e.link.p_value for e in estimates])
     bare = replace(sample.plan, activities=sample.activities, markers=())
     return replace(

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import words
 from analysis.errors import AnalysisError
 from analysis.evidence.assess import ScopeResult, assess, assess_links, measured
 from analysis.evidence.estimate import check_vcov, fit_headline
@@ -34,6 +35,7 @@ from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.shift import shift_activities
 from analysis.panel import Panel
 
+SAY = words.Voice("evidence.calibration")
 TEAM_EVERY = 10  # every tenth rotated copy also goes through the teams, which are many
 PLANTED_SHARES = (0.10, 0.20, 0.40)  # of the outcome, at the volume as it is
 PLANTED_DRAWS = 20
@@ -59,30 +61,31 @@ class Calibration:
     def summary(self) -> list[str]:
         """What the user reads."""
         if self.refused:
-            return [f"Cannot be calibrated: {self.refused}"]
-        lines = [
-            "If nothing in this data predicted the outcome, the whole grading would still claim something",
-            f"  for the company in {self.company_claims} of {self.shifts} rotated copies ({band(self.company_claims, self.shifts)}); nominal: at most 5 %",
-        ]
+            return [SAY.text("refused", {"why": self.refused})]
+        lines = [SAY.text("if_nothing"), told("company", self.company_claims, self.shifts)]
         if self.team_rows:
-            lines.append(
-                f"  for a team and activity in {self.team_claims} of {self.team_rows} rows ({band(self.team_claims, self.team_rows)})"
-            )
-        lines.append("An effect planted into this data would be found (one test an activity, all of them counted):")
+            lines.append(told("teams", self.team_claims, self.team_rows))
+        lines.append(SAY.text("planted"))
         for row in self.power.to_dict("records"):
-            found, draws = int(row["found"]), int(row["draws"])
-            lines.append(f"  behind {row['share']:.0%} of the outcome: in {found} of {draws} ({band(found, draws)})")
+            share = SAY.share(row["share"], decimals=0)
+            lines.append(told("power", int(row["found"]), int(row["draws"]), share))
         return lines
+
+
+def told(key: str, count: int, n: int, share: str = "") -> str:
+    """One line of the summary: how many of how many, as a rate with its interval."""
+    return SAY.text(key, {"count": SAY.number(count), "all": SAY.number(n), "band": band(count, n), "share": share})
 
 
 def band(count: int, n: int) -> str:
     """A share with its 95 % Wilson interval, in words."""
     if n == 0:
-        return "no draws"
+        return SAY.text("no_draws")
     z, p = 1.96, count / n
     centre, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = (centre - spread) / (1 + z**2 / n), (centre + spread) / (1 + z**2 / n)
-    return f"{p:.1%}, between {max(low, 0.0):.1%} and {high:.1%}"
+    rate, least, most = (SAY.share(value, decimals=1) for value in (p, max(low, 0.0), high))
+    return SAY.text("band", {"rate": rate, "low": least, "high": most})
 
 
 @dataclass(frozen=True, slots=True)

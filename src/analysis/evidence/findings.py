@@ -1,6 +1,6 @@
 """The findings table: one row per scope and activity, the study's result in the form that others read.
 
-Its columns are a stable interface; `COLUMNS` states them in order with their meaning and unit.
+Its columns are a stable interface, which `COLUMNS` states.
 """
 
 from __future__ import annotations
@@ -14,36 +14,37 @@ import pandas as pd
 from analysis.errors import DataError
 from analysis.words import spreadsheet_text
 
-COLUMNS: dict[str, str] = {
-    "scope": "company or team",
-    "team_id": "the team; blank for the company",
-    "activity": "the kind of activity",
-    "outcome": "the outcome that test and grade rest on",
-    "n_reps": "reps behind the estimate",
-    "n_weeks": "weeks (months in a monthly panel) behind the estimate",
-    "n_wins": "won deals behind the estimate; blank where wins are not recorded",
-    "effective_clusters": "how many equal reps would carry as much evidence",
-    "lag_from": "first delay tested, in weeks (months)",
-    "lag_to": "last delay tested, in weeks (months); fixed before looking",
-    "effect": "expected change of revenue per one extra activity, summed over the delays; reporting currency",
-    "conf_low": "lower end of the 95 % interval of effect",
-    "conf_high": "upper end of the 95 % interval of effect",
-    "effect_relative": "the same as a share of the baseline outcome, per one extra activity a week",
-    "relative_low": "lower end of its 95 % interval",
-    "relative_high": "upper end of its 95 % interval",
-    "p_value": "small-sample probability of a link at least this strong by chance; the more cautious of two",
-    "q_value": "the same, counting every activity tested in this scope (Benjamini-Hochberg)",
-    "mean_lag_weeks": "average delay until it shows; blank below grade B",
-    "placebo_p": "do later activities 'explain' earlier results",
-    "reverse_p": "do past results move the activity",
-    "oos_gain": "share by which forecasts of unseen weeks improve with the activity",
-    "oos_p": "probability of such an improvement by chance (Clark-West)",
-    "mde_relative": "smallest effect this data could have shown (80 % power), as effect_relative",
-    "own_share": "team scope: how much of the estimate is the team's own data (1 = all)",
-    "grade": "A predicts, B likely predicts, C direction unclear, D cannot tell, E no material effect, X refused",
-    "reason": "why this grade, naming the weakest link",
-    "sentence": "one plain sentence for a leader",
-}
+COLUMNS = (
+    "scope",
+    "team_id",
+    "activity",
+    "outcome",
+    "n_reps",
+    "n_weeks",
+    "n_wins",
+    "effective_clusters",
+    "lag_from",
+    "lag_to",
+    "effect",
+    "conf_low",
+    "conf_high",
+    "effect_relative",
+    "relative_low",
+    "relative_high",
+    "p_value",
+    "q_value",
+    "mean_lag_weeks",
+    "placebo_p",
+    "reverse_p",
+    "oos_gain",
+    "oos_p",
+    "mde_relative",
+    "own_share",
+    "grade",
+    "reason",
+    "sentence",
+)
+"""In order; texts/*.toml has the unit and the meaning of each under codebook.findings."""
 
 INTEGERS = ("n_reps", "n_weeks", "n_wins", "lag_from", "lag_to")
 TEXTS = ("scope", "team_id", "activity", "outcome", "grade", "reason", "sentence")

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from analysis import words
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import MIN_TEAMS_AS_CLUSTERS
 from analysis.evidence.sample import Array, Sample
@@ -19,6 +20,7 @@ from analysis.models.forecast import Gain, recent_mean, rolling_origin
 
 Baseline = Literal["rep_season", "own_past", "pipeline"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+SAY = words.Voice("evidence.warnings")
 OWN_PAST = 13  # periods of a rep's own results that the baseline knows
 
 
@@ -38,7 +40,7 @@ def forecasts(sample: Sample, baseline: Baseline = "own_past") -> tuple[dict[str
     """Gain by activity, and under "" that of all together; the note says why it could not be done."""
     keep, n_terms = sample.keep, sample.basis.shape[1]
     if baseline == "pipeline" and not sample.pipeline.shape[1]:
-        return {}, ("No forecast test against the pipeline: it is not recorded.",)
+        return {}, (SAY.text("no_pipeline"),)
     groups = {name: sample.terms[keep, k * n_terms : (k + 1) * n_terms] for k, name in enumerate(sample.activities)}
     teams = sample.team_codes[keep]
     try:
@@ -52,5 +54,5 @@ def forecasts(sample: Sample, baseline: Baseline = "own_past") -> tuple[dict[str
             cluster=teams if np.unique(teams).size >= MIN_TEAMS_AS_CLUSTERS else None,
         )
     except AnalysisError as error:
-        return {}, (f"No forecast test: {error}",)
+        return {}, (SAY.text("no_forecast", {"why": error}),)
     return {**out.by_group, "": out.together}, ()

@@ -13,31 +13,7 @@ from dataclasses import dataclass
 from analysis import words
 from analysis.evidence.plan import Limits
 
-REASONS = {
-    "late": "{share:.0%} of these were logged after the outcome they are set against",
-    "persistent": "it hardly changes from week to week, so its delay cannot be told",
-    "one_rep": "one rep holds {share:.0%} of the variation; without that rep there is no evidence left",
-    "undetectable": "the data could only have shown an effect larger than the whole outcome",
-    "bootstrap": "the second way of measuring the uncertainty does not confirm it",
-    "unchecked": "too few weeks to check whether results come first",
-    "sign": "wins and revenue disagree about the direction",
-    "vetoed_placebo": "later activity 'explains' earlier results just as well, so something else moves both",
-    "vetoed_reverse": "past results move this activity, so results may come first",
-    "vetoed_drift": "it fades when slow changes in a rep's territory are taken out",
-    "confounded": "slow changes in demand move activities and results together here, so no single link can be trusted",
-    "marker": "it mostly follows deals that are already advanced, so it marks a sale rather than making one",
-    "too_good": "the effect is several times what sales research finds; results probably drive the activity",
-    "one_out": "it rests on one rep: without that rep the direction turns",
-    "clusters": "few reps carry it: as much evidence as {effective:.1f} equal reps",
-    "forecast": "it has not yet improved forecasts of weeks it had not seen",
-    "few_events": "there are so few wins that a link this strong is more often luck than not",
-    "unclear": "the likely range includes no effect, and only an effect of {mde} or more would have shown",
-    "small": "the likely range rules out an effect worth acting on ({useful} per extra one a week)",
-    "none_but_possible": "the likely range includes no effect, though a useful one is not ruled out",
-    "all": "every check passed",
-    "hint": "more than one in twenty such findings would be chance",
-    "borrowed": "it rests mostly on the company's other teams ({own:.0%} of it is this team's own data)",
-}
+SAY = words.Voice("evidence.reasons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +50,22 @@ class Measured:
     own_share: float = 1.0
 
 
-def reason(key: str, **values: float | str) -> str:
-    """The reason's words, as one sentence."""
-    text = REASONS[key].format(**values)
-    return text[0].upper() + text[1:] + "."
+def reason(key: str, **values: str) -> str:
+    """The reason's words, as one sentence; the numbers in it as finished texts."""
+    return SAY.text(key, values)
 
 
 def _share(effect: float) -> str:
     """An effect on the log scale as the sentence beside the reason writes it: 1.6%."""
-    return words.share(words.significant(math.expm1(effect)))
+    return SAY.share(words.significant(math.expm1(effect)))
 
 
 def refusal(m: Measured, limits: Limits) -> tuple[str, str] | None:
     """X: the data cannot carry any answer about this activity."""
     if m.late_share > limits.late_share:
-        return "X", reason("late", share=m.late_share)
+        return "X", reason("late", share=SAY.share(m.late_share, decimals=0))
     if m.max_rep_share > limits.max_rep_share:
-        return "X", reason("one_rep", share=m.max_rep_share)
+        return "X", reason("one_rep", share=SAY.share(m.max_rep_share, decimals=0))
     if m.mde * m.volume > limits.refuse_mde_share and m.q_value > limits.hint_q:
         return "X", reason("undetectable")
     return None
@@ -125,13 +100,13 @@ def doubt(m: Measured, limits: Limits) -> str | None:
 def strength(m: Measured, limits: Limits) -> tuple[str, str]:
     """A or B for a claim that nothing explains away; D when too few reps carry it."""
     if m.effective_clusters < limits.weak_clusters:
-        return "D", reason("clusters", effective=m.effective_clusters)
+        return "D", reason("clusters", effective=SAY.number(m.effective_clusters, decimals=1))
     if m.effective_clusters < limits.strong_clusters:
-        return "B", reason("clusters", effective=m.effective_clusters)
+        return "B", reason("clusters", effective=SAY.number(m.effective_clusters, decimals=1))
     if m.forecast_p is None or m.forecast_p > limits.forecast_p:
         return "B", reason("forecast")
     if m.own_share < 0.5:
-        return "A", reason("borrowed", own=m.own_share)
+        return "A", reason("borrowed", own=SAY.share(m.own_share, decimals=0))
     return "A", reason("all")
 
 

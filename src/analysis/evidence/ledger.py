@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import words
 from analysis.errors import AnalysisError, DataError
 from analysis.evidence.estimate import check_vcov, fit_headline
 from analysis.evidence.findings import findings_csv, read_findings
@@ -24,6 +25,7 @@ from analysis.evidence.study import Study
 from analysis.models.inference import contrast
 from analysis.panel import Panel
 
+SAY = words.Voice("evidence.ledger")
 MIN_NEW_PERIODS = 13
 COLUMNS = (
     "study",
@@ -83,11 +85,12 @@ def rescore(panel: Panel, details: dict[str, Any], claims: pd.DataFrame) -> list
     later = sample.weeks > np.datetime64(details["last_week"])
     sample = replace(sample, keep=sample.keep & later)
     if np.unique(sample.weeks[sample.keep]).size < MIN_NEW_PERIODS:
-        return [{"verdict": f"too early: fewer than {MIN_NEW_PERIODS} new {panel.period}s"} for _ in range(len(claims))]
+        early = SAY.text(f"too_early_{panel.period}", {"needed": SAY.number(MIN_NEW_PERIODS)})
+        return [{"verdict": early} for _ in range(len(claims))]
     try:
         fit = fit_headline(sample)
     except AnalysisError as error:
-        return [{"verdict": f"cannot be scored: {error}"} for _ in range(len(claims))]
+        return [{"verdict": SAY.text("not_scored", {"why": error})} for _ in range(len(claims))]
     vcov, out = check_vcov(fit), []
     for claim in claims.to_dict("records"):
         old = details["scopes"][""]["activities"][claim["activity"]]["link"]
@@ -141,14 +144,19 @@ def score(panel: Panel, folder: Path) -> list[str]:
     """The ledger in words: one line a claim, then how many held."""
     table = score_table(panel, folder)
     if table.empty:
-        return ["No earlier study claimed anything."]
+        return [SAY.text("none")]
     lines = []
     for row in table.to_dict("records"):
-        since = "" if pd.isna(row["since"]) else f", since then {np.expm1(row['since']):+.1%}"
-        lines.append(
-            f"{row['as_of']} {row['activity']} ({row['grade']}): {np.expm1(row['claimed']):+.1%} per extra one a "
-            f"{panel.period}{since}: {row['verdict']}"
-        )
+        since = "" if pd.isna(row["since"]) else SAY.text("since", {"change": change(row["since"])})
+        values: dict[str, object] = {name: row[name] for name in ("as_of", "activity", "grade", "verdict")}
+        values |= {"claimed": change(row["claimed"]), "since": since}
+        lines.append(SAY.text(f"claim_{panel.period}", values))
     scored = table[table["since"].notna()]
     held = int(scored["verdict"].isin(["held", "stronger than claimed"]).sum())
-    return [*lines, f"{held} of {len(scored)} claims that can be scored held."]
+    return [*lines, SAY.plural("held", len(scored), {"held": SAY.number(held), "all": SAY.number(len(scored))})]
+
+
+def change(log_effect: float) -> str:
+    """An effect on the log scale as a signed share: +1.6%."""
+    share = float(np.expm1(log_effect))
+    return f"{'+' if share >= 0 else '-'}{SAY.share(abs(share), decimals=1)}"

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from analysis import words
 from analysis.errors import InputError
 from analysis.panel import Panel
 
+SAY = words.Voice("evidence.excluded")
 MAX_LAG_WEEKS = 13
 MAX_LAG_MONTHS = 3
 LAG_TERMS = 3  # degrees of freedom an activity's delays may use: joint tests of more do not hold their size
@@ -131,11 +133,11 @@ def choose_activities(panel: Panel, wanted: list[str] | None) -> tuple[tuple[str
     for name in panel.activities:
         counts = panel.frame[name]
         if wanted is not None and name not in wanted:
-            excluded.append((name, "not asked for"))
+            excluded.append((name, SAY.text("not_asked_for")))
         elif counts.notna().mean() < 0.5:
-            excluded.append((name, "recorded in fewer than half of the rep-weeks"))
+            excluded.append((name, SAY.text("rarely_recorded")))
         elif not counts.fillna(0).any():
-            excluded.append((name, "never happened"))
+            excluded.append((name, SAY.text("never_happened")))
         else:
             tested.append(name)
     return tuple(tested), tuple(excluded)
@@ -147,7 +149,7 @@ def make_plan(
     """Fix the study of a panel. Raises InputError when nothing can be tested."""
     tested, excluded = choose_activities(panel, activities)
     if not tested:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in excluded) or "the panel names no activity"
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in excluded) or SAY.text("no_activity")
         raise InputError(f"No activity can be tested ({reasons}).")
     markers = tuple(name for name in tested if panel.advanced.get(name, 0.0) >= Limits().marker_share)
     return Plan(

@@ -19,6 +19,7 @@ from analysis.models.forecast import season_terms
 from analysis.panel import Panel
 
 Array = np.ndarray
+SAY = words.Voice("evidence.refused")
 PIPELINE = ("pipeline_open", "pipeline_factored")
 
 
@@ -116,15 +117,18 @@ def scope_refusal(sample: Sample) -> str:
     limits, period = sample.plan.limits, sample.plan.period
     weeks_needed = max(limits.min_weeks if period == "week" else limits.min_months, 3 * sample.plan.max_lag)
     if sample.n_reps < limits.min_reps:
-        return f"{words.count(sample.n_reps, 'rep')} with usable {period}s; at least {limits.min_reps} are needed to know how sure we are."
+        have = {"reps": SAY.count(sample.n_reps, "rep"), "needed": SAY.number(limits.min_reps)}
+        return SAY.text(f"reps_{period}", have)
     if sample.n_periods < weeks_needed:
-        return f"{words.count(sample.n_periods, period)} of data; at least {weeks_needed} are needed."
+        have = {"periods": SAY.count(sample.n_periods, period), "needed": SAY.number(weeks_needed)}
+        return SAY.text("periods", have)
     if sample.plan.outcome == "wins" and (wins := sample.y.sum()) < limits.min_wins:
-        return f"{words.count(wins, 'win')} in all; at least {limits.min_wins} are needed."
+        return SAY.text("wins", {"wins": SAY.count(wins, "win"), "needed": SAY.number(limits.min_wins)})
     if sample.plan.outcome == "wins" and wins < EVENTS_PER_PARAMETER * len(sample.activities):
-        return f"{wins:.0f} wins for {len(sample.activities)} activities; at least {EVENTS_PER_PARAMETER} an activity are needed."
+        have = {"wins": SAY.count(wins, "win"), "activities": SAY.count(len(sample.activities), "activity")}
+        return SAY.text("wins_each", have | {"needed": SAY.number(EVENTS_PER_PARAMETER)})
     if not np.nanstd(sample.y) > 0:
-        return f"The outcome ({sample.plan.outcome}) never changes."
+        return SAY.text("constant", {"outcome": sample.plan.outcome})
     return ""
 
 

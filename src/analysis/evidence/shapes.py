@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis import words
 from analysis.errors import AnalysisError
 from analysis.evidence.sample import Sample
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.response import Response, diminishing_returns
+
+SAY = words.Voice("evidence.shapes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,10 @@ def shape_sentence(shape: Shape, period: str = "week") -> str:
     r = shape.response
     if r is None or not shape.saturates:
         return ""
-    high = f"{r.turning_high:.0f}" if np.isfinite(r.turning_high) else "not bounded"
-    return (
-        f"More {shape.activity} helps up to about {r.turning_point:.0f} a {period} for each rep, and not beyond "
-        f"(likely range {r.turning_low:.0f} to {high})."
-    )
+    values = {
+        "activity": shape.activity,
+        "point": SAY.number(r.turning_point, decimals=0),
+        "low": SAY.number(r.turning_low, decimals=0),
+        "high": SAY.number(r.turning_high, decimals=0) if np.isfinite(r.turning_high) else SAY.text("not_bounded"),
+    }
+    return SAY.text(f"saturates_{period}", values)

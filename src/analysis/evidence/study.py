@@ -22,8 +22,9 @@ from analysis.evidence.sensitivity import sensitivities
 from analysis.evidence.shapes import shape_sentence, shapes
 from analysis.evidence.teams import Shared, own_only, pool, team_measured
 from analysis.panel import Panel
-from analysis.words import finding_sentence
+from analysis.words import Voice, finding_sentence
 
+SAY = Voice("evidence.warnings")
 Mapper = Callable[[Callable[[Scope], ScopeResult], Iterable[Scope]], Iterable[ScopeResult]]
 
 
@@ -128,13 +129,11 @@ def versions() -> dict[str, str]:
 
 def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) -> dict[str, list[str]]:
     """What a reader must know before the numbers, by scope."""
-    out = [f"{name} is not tested: {why}." for name, why in plan.excluded]
-    out += [f"{name} mostly follows advanced deals: it marks sales rather than making them." for name in plan.markers]
+    out = [SAY.text("excluded", {"activity": name, "why": why}) for name, why in plan.excluded]
+    out += [SAY.text("marker", {"activity": name}) for name in plan.markers]
     for b in breaks:
-        out.append(
-            f"Logged {b.activity} changed by a factor of {b.ratio:.1f} for {len(b.rep_ids)} reps around {b.week}: "
-            "the time before and after is not compared."
-        )
+        values = {"activity": b.activity, "factor": SAY.number(b.ratio, decimals=1), "week": b.week}
+        out.append(SAY.plural("logging_break", len(b.rep_ids), values))
     by_scope = {r.team_id: list(r.notes) for r in results if r.notes}
     return by_scope | {"": out + by_scope.get("", [])}
 
