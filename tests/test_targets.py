@@ -148,7 +148,7 @@ def test_asks_for_chance_by_brute_force(closed: int, asked: int, needed: int, ch
 
 def test_hindsight_sentence() -> None:
     assert hindsight(2, 4, 4) == (
-        "You closed 2 of 4; 4 were needed: sending 7 proposals would have given you a 50 % chance."
+        "You closed 2 of 4; 4 were needed: sending 7 proposals would have given you a 50% chance."
     )
     with pytest.raises(ParameterError):
         asks_for_chance(5, 4, 1)
@@ -206,7 +206,7 @@ def test_targets_of_a_team() -> None:
     assert not isinstance(plain, NotRecorded)
     levers = plain.levers.set_index("lever")
     assert not levers.loc["demo", "admitted"] and "no study" in levers.loc["demo", "refusal"]
-    assert "At the present pace the chance is" in plain.sentence
+    assert 0 <= plain.chance_as_is <= 1
     proven = targets(replace(held, findings=FINDINGS), "t0", draws=300)
     assert not isinstance(proven, NotRecorded)
     levers = proven.levers.set_index("lever")
@@ -214,7 +214,7 @@ def test_targets_of_a_team() -> None:
     assert levers.loc["demo", "per_week_50"] >= levers.loc["demo", "now_per_week"]
     assert set(proven.curves) == {"opportunities", "demo"}
     same = targets(replace(held, findings=FINDINGS), "t0", draws=300)
-    assert not isinstance(same, NotRecorded) and same.sentence == proven.sentence
+    assert not isinstance(same, NotRecorded) and same.levers.equals(proven.levers)
 
 
 def test_the_product_of_averages_misses_more_often_than_it_says() -> None:

@@ -12,9 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
+from analysis import words
 from analysis.calendars import BusinessHours, FiscalCalendar
 from analysis.errors import DataError, ParameterError
 
+SAY = words.Voice("management.book")
 Made = TypeVar("Made")
 COMPANY = ""  # the blank team_id of company-wide rows, as in findings
 
@@ -26,7 +28,7 @@ class NotRecorded:
     missing: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "not recorded: " + ", ".join(self.missing)
+        return SAY.text("not_recorded", {"missing": ", ".join(self.missing)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Rules:
     feedback_hours: float = 40.0  # business hours from hand-off to feedback
     hours: BusinessHours = field(default_factory=BusinessHours)
     fiscal: FiscalCalendar = field(default_factory=FiscalCalendar)
-    lead_definition: str = "a lead is qualified once leads.qualified_at is set by the agreed definition"
+    lead_definition: str = SAY.text("lead_definition")
 
 
 class Crm(Protocol):

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import Book
 from analysis.management.gaps import (
     CONVERSIONS,
     RepWeeks,
     candidates,
+    gap_name,
     meaningful_gaps,
     rate_gaps,
     rep_weeks_by_kind,
@@ -25,6 +27,7 @@ from analysis.management.gaps import (
 )
 from analysis.models.multiplicity import benjamini_hochberg
 
+SAY = words.Voice("management.coaching")
 Gap = dict[Hashable, Any]
 FALSE_SHARE = 0.05  # of the things named, at most this share may be noise
 MATERIAL = -0.2  # a thing is at least a fifth below the peers
@@ -127,7 +130,7 @@ def _month(
         rep, team = str(panel.rep_id[place]), panel.team_id[place]
         base: dict[str, object] = {"rep_id": rep, "team_id": team, "month": end, "thing": ""}
         if sizes.get(team, 0) < book.policy.min_group:
-            rows.append({**base, "status": FEW, "sentence": "Too few peers in the team to compare with."})
+            rows.append({**base, "status": FEW, "sentence": SAY.text("too_few_peers")})
             continue
         rows.append({**base, **_follow(book, panel, place, by_rep.get(rep, []), held, end, met)})
     return rows
@@ -159,10 +162,7 @@ def _follow(
         return _tell(book, thing, row, MET if met else OPEN)
     chosen = _largest(mine)
     if chosen is None:
-        return {
-            "status": NONE,
-            "sentence": "Nothing stands out: no evidence-backed gap is larger than chance explains.",
-        }
+        return {"status": NONE, "sentence": SAY.text("nothing_stands_out")}
     held[rep] = Thing(str(chosen["metric"]), end, float(chosen["peers"]))
     return _tell(book, held[rep], chosen, NEW)
 
@@ -198,21 +198,22 @@ def _level_met(panel: RepWeeks, place: int, thing: Thing, row: Gap | None, end: 
 
 def _tell(book: Book, thing: Thing, row: Gap | None, status: str) -> dict[str, object]:
     out: dict[str, object] = {"thing": thing.metric, "status": status, "since": thing.since}
-    name = CONVERSIONS.get(thing.metric, thing.metric.replace("_", " "))
+    name = words.capital(gap_name(thing.metric))
     if row is None:
-        return {**out, "sentence": f"{name.capitalize()}: too few cases this month to measure the gap again."}
+        return {**out, "sentence": SAY.text("not_measured", {"what": name})}
     for column in ("value", "peers", "gap", "conf_low", "conf_high", "relative", "q_value", "money_per_week"):
         out[column] = float(row[column])
     return {**out, "sentence": _sentence(book, name, row, status, thing.metric in CONVERSIONS)}
 
 
 def _sentence(book: Book, name: str, row: Gap, status: str, is_share: bool) -> str:
-    form = (lambda x: f"{100 * x:.0f} %") if is_share else (lambda x: f"{x:.1f} a week")
-    low, high = form(row["conf_low"]), form(row["conf_high"])
-    text = f"{name.capitalize()}: {form(row['value'])} against {form(row['peers'])} of the peers"
-    text += f" (gap between {low} and {high})."
+    shown = {
+        key: SAY.share(row[key], decimals=0) if is_share else SAY.number(row[key], decimals=1)
+        for key in ("value", "peers", "conf_low", "conf_high")
+    }
+    said = [SAY.text("gap_share" if is_share else "gap_pace", {"what": name, **shown})]
     if status == MET:
-        return text + " The standard is met."
-    if pd.notna(row["money_per_week"]) and row["money_per_week"] > 0:
-        text += f" Closing it goes with about {book.currency} {row['money_per_week']:,.0f} more revenue a week."
-    return text
+        said.append(SAY.text("met"))
+    elif pd.notna(row["money_per_week"]) and row["money_per_week"] > 0:
+        said.append(SAY.text("money", {"amount": SAY.money(row["money_per_week"], book.currency)}))
+    return " ".join(said)

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.gaps import RepWeeks, rep_weeks_by_kind
@@ -27,6 +28,7 @@ from analysis.models.fit import Fit
 from analysis.models.inference import Estimate, contrast, crv3
 from analysis.models.ppml import fit_ppml
 
+SAY = words.Voice("management.coaching_effect")
 RECENT_WEEKS = 6
 MIN_MANAGERS = 5
 
@@ -61,12 +63,12 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
     panel = rep_weeks_by_kind(book)
     rows = _rows(book, panel)
     if rows.empty:
-        return NotRecorded(("coaching.focus (none names an activity kind)",))
+        return NotRecorded((SAY.text("no_focus"),))
     managers = rows["manager_id"].nunique()
     if managers < MIN_MANAGERS:
         raise Refused(f"{managers} managers coach on recorded activities; {MIN_MANAGERS} are needed to compare them")
     proxy = _skill(book, rows) if skill is None else rows["manager_id"].map(skill)
-    source = "share of other reps' focuses met" if skill is None else "given"
+    source = SAY.text("skill") if skill is None else "given"
     has_skill = proxy is not None and proxy.notna().any() and float(proxy.std()) > 0
     z = (proxy - proxy.mean()).fillna(0.0).to_numpy() if has_skill and proxy is not None else np.zeros(len(rows))
     x = [rows["recent"].to_numpy(), rows["coming"].to_numpy()]
@@ -76,7 +78,7 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
     return CoachingEffect(
         contrast(fit, eye[0], spread),
         contrast(fit, eye[2], spread) if has_skill else None,
-        source if has_skill else "not recorded: coaching.focus_met",
+        source if has_skill else str(NotRecorded(("coaching.focus_met",))),
         contrast(fit, eye[1], spread),
         _by_manager(rows),
         _naive(rows),

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats
 from analysis.management.records import effort
 from analysis.management.roster import Places, day_numbers, places
 from analysis.models.multiplicity import benjamini_hochberg
 
+SAY = words.Voice("management.dark")
 MIN_GAPS = 4  # gaps below which an account has no rhythm of its own yet
 FALSE_SHARE = 0.1  # of the accounts called dark, at most this share may be in their rhythm
 LATEST_GAPS = 26  # a rhythm is that of the last so many gaps
@@ -75,7 +77,7 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
     out["silent_days"] = (book.as_of - out["last_contact"]).dt.days
     known = out.loc[out["gaps"] >= MIN_GAPS].reset_index(drop=True)
     if known.empty:
-        return NotRecorded((f"activities.account_id (no account has {MIN_GAPS + 1} days of contact)",))
+        return NotRecorded((SAY.text("no_rhythm", {"days": MIN_GAPS + 1}),))
     known["chance"] = silence_chance(gaps, known)
     known["q_value"] = benjamini_hochberg(known["chance"].to_numpy())
     known["dark"] = known["q_value"] <= FALSE_SHARE
@@ -104,8 +106,8 @@ def contacts(book: Book) -> tuple[pd.DataFrame, str]:
     if book.has("activities", "direction"):
         two_way |= rows["direction"].eq("in").fillna(False).to_numpy(dtype=bool)
     if not two_way.any():
-        return rows, "any effort on the account (what came of it is not recorded)"
-    return rows.loc[two_way], "two-way contact: meaningful, connected, held or received"
+        return rows, SAY.text("any_effort")
+    return rows.loc[two_way], SAY.text("two_way")
 
 
 def silence_chance(gaps: pd.DataFrame, known: pd.DataFrame) -> Floats:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.records import dates, effort
 from analysis.management.roster import Places, day_numbers, numbered, places, roster
 from analysis.management.survival import EVENT, OPEN, OTHER
 
+SAY = words.Voice("management.deals")
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -51,7 +53,7 @@ def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
     """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
     asked = book.shared("first_asks", lambda: _first_asks(book))
     if (asked == _NEVER).all():
-        return NotRecorded(("activities.opportunity_id (on asks)", "stage_changes"))
+        return NotRecorded((SAY.text("on_asks"), "stage_changes"))
     return book.shared("asked_deals", lambda: _asked_deals(book, asked))
 
 

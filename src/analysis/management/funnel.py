@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
 from analysis.management.funnel_cases import STEPS, step_cases, step_ratios
@@ -20,6 +21,7 @@ from analysis.management.roster import roster, texts
 from analysis.management.shrinkage import pool_shares
 from analysis.management.survival import cell_conversions, cell_curves, cell_medians_of
 
+SAY = words.Voice("management.funnel")
 ABOVE, BELOW, LIKE, FEW = "above the team", "below the team", "like the team", "too few peers to compare"
 
 
@@ -49,7 +51,7 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
         if isinstance(cases, NotRecorded):
             missing[step.key] = cases
         elif cases.empty:
-            missing[step.key] = NotRecorded((f"no case in the last {weeks} weeks",))
+            missing[step.key] = NotRecorded((SAY.text("no_case", {"weeks": SAY.count(weeks, "week")}),))
         else:
             cell, who = scoped(cases)
             rows = _weighted(cases, cell) if "weight" in cases else _converted(cases, cell, who, step.horizon_days)
@@ -136,9 +138,6 @@ def _against_team(rows: pd.DataFrame, who: pd.DataFrame, min_group: int) -> pd.D
 
 def _bias(honest: float, naive: float, running: float) -> str:
     if np.isnan(honest) or not running:
-        return "no case is still running: counting gives the same"
-    points = 100 * (honest - naive)
-    return (
-        f"counting the {int(running)} running cases as failures says {100 * naive:.0f} %, "
-        f"{abs(points):.0f} points too {'low' if points >= 0 else 'high'}"
-    )
+        return SAY.text("none_running")
+    values = {"naive": SAY.share(naive, decimals=0), "points": SAY.number(100 * abs(honest - naive), decimals=0)}
+    return SAY.plural("too_low" if honest >= naive else "too_high", int(running), values)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.deals import asked_deals, timed_asks, timed_deals
 from analysis.management.intervals import Floats
@@ -24,19 +25,28 @@ class Step:
     """One step; horizon_days None = the time by which 95 % of the ended cases had ended; of_rep: reps are compared."""
 
     key: str
-    title: str
     horizon_days: float | None = None
     of_rep: bool = True
 
+    @property
+    def title(self) -> str:
+        """What the step is called."""
+        return step_title(self.key)
+
+
+def step_title(key: str, locale: str = words.ENGLISH) -> str:
+    """What a step is called, by its key, in the reader's language."""
+    return words.text(f"management.funnel_cases.{key}", locale=locale)
+
 
 STEPS = (
-    Step("attempt_to_connect", "Attempts that became meaningful", 0.0),
-    Step("connect_to_opportunity", "Connected accounts with a new opportunity within 90 days", 90.0),
-    Step("opportunity_to_ask", "Opportunities that got an ask (proposal or contract)"),
-    Step("ask_to_won", "Asks that were won"),
-    Step("opportunity_to_won", "Opportunities that were won"),
-    Step("won_to_invoiced", "Won deals that were invoiced", of_rep=False),
-    Step("invoiced_to_paid", "Invoices that were paid", of_rep=False),
+    Step("attempt_to_connect", 0.0),
+    Step("connect_to_opportunity", 90.0),
+    Step("opportunity_to_ask"),
+    Step("ask_to_won"),
+    Step("opportunity_to_won"),
+    Step("won_to_invoiced", of_rep=False),
+    Step("invoiced_to_paid", of_rep=False),
 )
 
 

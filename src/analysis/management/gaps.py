@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import words
 from analysis.management.book import Book
 from analysis.management.deals import timed
 from analysis.management.funnel_cases import flags
@@ -25,7 +26,14 @@ from analysis.management.survival import OPEN, cell_conversions
 RATE_WEEKS = 26
 SPREAD_WEEKS = 52
 CONVERSION_WEEKS = 52
-CONVERSIONS = {"opportunity_to_won": "deals won per opportunity", "meaningful_share": "meaningful share of attempts"}
+CONVERSIONS = ("opportunity_to_won", "meaningful_share")
+
+
+def gap_name(metric: str, locale: str = words.ENGLISH) -> str:
+    """What the gap of a rep is in: a conversion, or a kind of activity (``demos``)."""
+    if metric in CONVERSIONS:
+        return words.text(f"management.gaps.{metric}", locale=locale)
+    return words.kinds_name(metric, locale=locale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.calendars import BusinessHours
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats
 from analysis.management.survival import EVENT, OPEN, conversion, median_days
 
+SAY = words.Voice("management.handoff")
 ALL = "everybody"
 Clocks = dict[BusinessHours, list[str]]
 SIDES = {
-    "marketing": ("Marketing: qualified to handed off", "qualified_at", "handed_off_at"),
-    "first_touch": ("Sales: handed off to first touch", "handed_off_at", "first_touch_at"),
-    "feedback": ("Sales: handed off to feedback", "handed_off_at", "feedback_at"),
+    "marketing": (SAY.text("marketing"), "qualified_at", "handed_off_at"),
+    "first_touch": (SAY.text("first_touch"), "handed_off_at", "first_touch_at"),
+    "feedback": (SAY.text("feedback"), "handed_off_at", "feedback_at"),
 }
 
 
@@ -142,9 +144,7 @@ def _side(rows: pd.DataFrame, column: str, limit: float) -> pd.DataFrame:
     happened = cases.loc[done].assign(ok=cases["days"] <= limit).groupby(keys)["ok"].mean().rename("naive")
     out = out.merge(happened.reset_index(), on=keys, how="left")
     late = (out["n"] - out["reached"] - out["running"]).astype(int)
-    out["bias"] = np.where(
-        out["naive"] > out["within"] + 0.005, "the share of those that happened leaves out what never did: too high", ""
-    )
+    out["bias"] = np.where(out["naive"] > out["within"] + 0.005, SAY.text("too_high"), "")
     return out.assign(late=late).drop(columns=["other", "effective_n", "followed_days"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import asked_deals
 from analysis.management.funnel_cases import flags
@@ -12,12 +13,9 @@ from analysis.management.intervals import mean_by, wilson
 from analysis.management.records import effort, with_team
 from analysis.management.roster import Places, day_numbers, places
 
+SAY = words.Voice("management.last_mile")
 RECENT_DAYS = 28
-CHECKS = {
-    "touched": "any effort after the ask",
-    "meaningful": "a meaningful contact after the ask",
-    "senior": "a vice president or above after the ask",
-}
+CHECKS = {key: SAY.text(key) for key in ("touched", "meaningful", "senior")}
 
 
 def last_mile(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
@@ -50,9 +48,8 @@ def last_mile(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
         low, high = wilson(sums["sum"], sums["n"])
         sums = sums.assign(value=sums["sum"] / sums["n"], conf_low=low, conf_high=high, check=check, title=title)
         parts.append(sums.drop(columns="sum"))
-    pace = mean_by(both, keys, "touches_per_week").assign(
-        check="touches_per_week", title="effort per week after the ask"
-    )
+    pace = mean_by(both, keys, "touches_per_week")
+    pace = pace.assign(check="touches_per_week", title=SAY.text("touches_per_week"))
     columns = [*keys, "check", "title", "n", "value", "conf_low", "conf_high"]
     return pd.concat([*parts, pace], ignore_index=True)[columns]
 

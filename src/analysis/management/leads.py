@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
 from analysis.management.intervals import poisson, ratio_by
 from analysis.management.periods import period_of, periods
 from analysis.management.survival import EVENT, OPEN, conversion
 
+SAY = words.Voice("management.leads")
 INBOUND = "inbound"
 ALL = "all sources"
 
@@ -54,7 +56,7 @@ def lead_conversion(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
         return gap
     cases = lead_cases(book, weeks)
     if cases.empty:
-        return NotRecorded((f"leads (none qualified in the last {weeks} weeks)",))
+        return NotRecorded((SAY.text("none_qualified", {"weeks": SAY.count(weeks, "week")}),))
     horizon = usual_days(cases)
     both = pd.concat([cases.assign(source=ALL), cases])
     out = conversion(both, ["source"], horizon).assign(horizon_days=horizon)
@@ -64,7 +66,7 @@ def lead_conversion(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
     grown = recent.assign(source=source, grown=recent["opportunity_id"].notna())
     naive = pd.concat([grown.assign(source=ALL), grown]).groupby("source")["grown"].mean()
     out["naive"] = out["source"].map(naive)
-    out["definition"] = book.rules.lead_definition + "; converted = an opportunity was created from it"
+    out["definition"] = SAY.text("definition", {"lead": book.rules.lead_definition})
     order = np.where(out["source"] == ALL, 0, 1)
     keep = ["source", "n", "reached", "running", "conversion", "conf_low", "conf_high", "horizon_days", "naive"]
     return out.assign(order=order).sort_values(["order", "source"])[[*keep, "definition"]].reset_index(drop=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis import words
 from analysis.management.plan import Effect
 
 ADMITTED = ("A", "B")
-NO_STUDY = "no study yet: run the study to see whether it predicts revenue"
-UNTESTED = "not tested by the study"
+SAY = words.Voice("management.levers")
+NO_STUDY = SAY.text("no_study")
+UNTESTED = SAY.text("untested")
 
 
 _ASKED = (
@@ -42,7 +44,7 @@ def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effe
         if row["grade"] in ADMITTED:
             out[row["activity"]] = _effect(row)
         elif known is None:
-            out[row["activity"]] = f"grade {row['grade']}: {row['reason']}"
+            out[row["activity"]] = SAY.text("graded", {"grade": row["grade"], "reason": row["reason"]})
     return out
 
 

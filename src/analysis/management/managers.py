@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import mean_by, poisson
-from analysis.management.ramp import SUPPRESSED
+from analysis.management.ramp import suppressed
 from analysis.management.records import won_credit, worked_weeks
 
+SAY = words.Voice("management.managers")
 COACHING = {
-    "field_day": ("Field days", "per rep and month"),
-    "call_review": ("Calls reviewed", "per rep and month"),
-    "email_review": ("E-mails reviewed", "per rep and month"),
-    "one_to_one": ("One-to-ones", "per rep and week"),
-    "training": ("Trainings", "per rep and month"),
+    kind: (SAY.text(f"{kind}.title"), SAY.text(f"{kind}.unit"))
+    for kind in ("field_day", "call_review", "email_review", "one_to_one", "training")
 }
 _WEEKS_PER_MONTH = 365.25 / 12 / 7
 
@@ -72,7 +71,7 @@ def _attainment(book: Book) -> pd.DataFrame | NotRecorded:
     opening = book.frame("activities")["occurred_on"].min()
     quotas = quotas.loc[(quotas["period_start"] >= opening) & (quotas["amount"] > 0)].reset_index(drop=True)
     if quotas.empty:
-        return NotRecorded(("quotas (no rep quota period is complete)",))
+        return NotRecorded((SAY.text("no_period"),))
     won = won_credit(book)[["rep_id", "closed_on", "credit"]]
     rows = quotas.reset_index(names="row").merge(won, left_on="owner_id", right_on="rep_id")
     inside = (rows["closed_on"] >= rows["period_start"]) & (rows["closed_on"] < rows["period_end"])
@@ -97,7 +96,7 @@ def attainment_by_quartile(book: Book) -> pd.DataFrame | NotRecorded:
     if isinstance(load, NotRecorded):
         return load
     if len(load) < 4:
-        return NotRecorded((f"coaching (of {len(load)} managers; quartiles need four)",))
+        return NotRecorded((SAY.plural("quartiles_need", len(load)),))
     frame = manager_weeks(book).dropna(subset=["manager_id"])
     main = frame.groupby(["rep_id", "manager_id"]).size().reset_index(name="weeks")
     main = main.sort_values("weeks", kind="stable").drop_duplicates("rep_id", keep="last")
@@ -108,7 +107,7 @@ def attainment_by_quartile(book: Book) -> pd.DataFrame | NotRecorded:
     out["sessions_per_rep_month"] = out["quartile"].map(load.groupby("quartile", observed=True)["load"].mean())
     small = out["reps"] < book.policy.min_group
     out.loc[small, ["value", "conf_low", "conf_high", "sessions_per_rep_month"]] = np.nan
-    out["note"] = np.where(small, SUPPRESSED.format(book.policy.min_group), "")
+    out["note"] = np.where(small, suppressed(book), "")
     return out
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.closings import rest_of_period, usual_by_now
@@ -22,6 +23,8 @@ from analysis.management.roster import Places, places, roster
 from analysis.management.shrinkage import pool_shares
 from analysis.management.survival import EVENT, OPEN
 from analysis.management.targets import PACE_WEEKS, team_cases
+
+SAY = words.Voice("management.pace")
 
 
 def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame | NotRecorded:
@@ -42,7 +45,7 @@ def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame |
     reps = book.frame("reps").set_index("rep_id")
     running = running.loc[running["owner_id"].isin(reps.index)]
     if running.empty:
-        return NotRecorded((f"quotas (no rep quota runs on {book.as_of.date()})",))
+        return NotRecorded((SAY.text("none_runs", {"day": book.as_of.date()}),))
     out = running.rename(columns={"owner_id": "rep_id", "amount": "quota"}).drop(columns="level").reset_index(drop=True)
     out.insert(1, "team_id", out["rep_id"].map(reps["team_id"]))
     out = out.assign(ramp=_ramp_over(out, reps, ramp(book)))
@@ -56,7 +59,7 @@ def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame |
     out["gap"] = out["booked"] - out["expected"]
     out["chance"] = _chances(book, out, draws, seed)
     out["straight_line"] = out["quota"] * out["elapsed"]
-    out["note"] = np.where(out["ramp"] < 1, "new: quota counted by the ramp curve", "")
+    out["note"] = np.where(out["ramp"] < 1, SAY.text("new_rep"), "")
     return out
 
 

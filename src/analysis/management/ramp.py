@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import words
 from analysis.calendars import monday_of
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.intervals import Floats
@@ -21,7 +22,7 @@ from analysis.management.survival import EVENT, OPEN, median_days
 PACE_WEEKS = 13
 TENURED_WEEKS = 52
 BINS = np.array([0, 4, 9, 13, 18, 26, 39, TENURED_WEEKS])  # tenure in weeks; the last bin is the reference
-SUPPRESSED = "suppressed: fewer than {} reps"
+SAY = words.Voice("management.ramp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _ramp(book: Book) -> Ramp | NotRecorded:
     opening = book.frame("activities")["occurred_on"].min()
     new = people.loc[people["hired_on"].notna() & (people["hired_on"] >= opening)]
     if new.empty:
-        return NotRecorded(("reps.hired_on (nobody was hired since the records began)",))
+        return NotRecorded((SAY.text("nobody_hired"),))
     weeks = rep_weeks(book)
     hires = _times(book, new.reset_index(drop=True), weeks)
     times = pd.concat([_medians(book, hires, "first_deal"), _medians(book, hires, "quota_pace")], ignore_index=True)
@@ -110,6 +111,11 @@ def _pace_day(book: Book, weeks: pd.DataFrame) -> pd.Series:
     return made.groupby("rep_id")["week"].min() + pd.Timedelta(days=6)
 
 
+def suppressed(book: Book) -> str:
+    """The remark beside a group that is smaller than the policy lets be shown."""
+    return SAY.text("suppressed", {"reps": SAY.count(book.policy.min_group, "rep")})
+
+
 def _medians(book: Book, hires: pd.DataFrame, event: str) -> pd.DataFrame:
     prefix = "first_deal" if event == "first_deal" else "pace"
     cases = hires[["cohort"]].assign(days=hires[f"{prefix}_days"], end=hires[f"{prefix}_end"])
@@ -120,11 +126,9 @@ def _medians(book: Book, hires: pd.DataFrame, event: str) -> pd.DataFrame:
     out.insert(1, "event", event)
     small = out["n"] < book.policy.min_group
     out.loc[small, ["median_days", "conf_low", "conf_high", "naive_days", "events"]] = np.nan
-    out["note"] = np.where(small, SUPPRESSED.format(book.policy.min_group), "")
+    out["note"] = np.where(small, suppressed(book), "")
     waiting = out["n"] - out["events"]
-    out["bias"] = np.where(
-        waiting > 0, "the mean of those who got there leaves out those who are still waiting: too short", ""
-    )
+    out["bias"] = np.where(waiting > 0, SAY.text("too_short"), "")
     return out
 
 

@@ -9,7 +9,7 @@ from analysis.calendars import monday_of
 from analysis.errors import Refused
 from analysis.management.book import Book
 from analysis.management.intervals import mean_by
-from analysis.management.ramp import BINS, SUPPRESSED, Ramp, rep_weeks
+from analysis.management.ramp import BINS, Ramp, rep_weeks, suppressed
 from analysis.management.records import attempts
 from analysis.management.survival import EVENT
 
@@ -37,7 +37,7 @@ def activity_plan(book: Book, found: Ramp) -> pd.DataFrame:
     out.loc[small, ["value", "conf_low", "conf_high"]] = np.nan
     ends = np.append(BINS[1:], np.inf)
     out = out.assign(from_week=BINS[out["bin"]], to_week=ends[out["bin"]])
-    out["note"] = np.where(small, SUPPRESSED.format(book.policy.min_group), "")
+    out["note"] = np.where(small, suppressed(book), "")
     return out.drop(columns="bin")
 
 

@@ -21,14 +21,13 @@ from analysis.management.logit import fit_logit
 BINS_H = (0.0, 1.0, 4.0, 8.0, 24.0, np.inf)
 BIN_NAMES = ("within 1 hour", "1 to 4 hours", "4 to 8 hours", "8 to 24 hours", "later", "never contacted")
 SETTLE_DAYS = 60  # leads younger than this may still convert and are left out
-CANNOT = "It cannot rule out that reps answer first the leads they expect to convert."
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseEffect:
     """Log odds of conversion per doubling of the business hours to first touch: adjusted, and the raw slope.
 
-    bins: response class, n, converted, share, conf_low, conf_high (raw, Wilson). sentence: for a leader.
+    bins: response class, n, converted, share, conf_low, conf_high (raw, Wilson).
     """
 
     per_doubling: float
@@ -39,7 +38,6 @@ class ResponseEffect:
     bins: pd.DataFrame
     n: int
     n_reps: int
-    sentence: str
 
 
 def response_effect(book: Book) -> ResponseEffect | NotRecorded:
@@ -62,8 +60,7 @@ def response_effect(book: Book) -> ResponseEffect | NotRecorded:
     fit = fit_logit(design, y[keep], pd.factorize(rows.loc[keep, "rep_id"])[0].astype(np.int64))
     value, low, high, p = fit.interval(np.eye(design.shape[1])[0])
     raw = _raw_slope(rows, y)
-    sentence = _sentence(value, low, high, raw)
-    return ResponseEffect(value, low, high, p, raw, _bins(rows, y), len(rows), fit.groups, sentence)
+    return ResponseEffect(value, low, high, p, raw, _bins(rows, y), len(rows), fit.groups)
 
 
 def _design(rows: pd.DataFrame, y: Floats) -> Floats:
@@ -114,14 +111,3 @@ def _bins(rows: pd.DataFrame, y: Floats) -> pd.DataFrame:
             "conf_high": high,
         }
     )
-
-
-def _sentence(value: float, low: float, high: float, raw: float) -> str:
-    change, best, worst = (100 * (np.exp(x) - 1) for x in (value, low, high))
-    if low <= 0 <= high:
-        text = (
-            f"Whether a later answer goes with fewer conversions cannot be told (odds {best:+.0f} to {worst:+.0f} %)."
-        )
-    else:
-        text = f"Each doubling of the response time goes with {change:+.0f} % odds of conversion ({best:+.0f} to {worst:+.0f} %)."
-    return f"{text} The raw comparison says {100 * (np.exp(raw) - 1):+.0f} %: quick and slow leads differ in source and rep. {CANNOT}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.management.book import COMPANY, Book
 from analysis.management.intervals import trend
 from analysis.management.measures import COLUMNS, Grid, grid_of, measure, quota_by_period
@@ -165,7 +166,7 @@ def _unrecorded(book: Book, absent: list[Metric], table: pd.DataFrame) -> pd.Dat
         missing = ", ".join(part for gap in gaps if gap for part in gap.missing)
         rows += [(metric.key, team, missing) for team in teams]
     frame = pd.DataFrame(rows, columns=["metric", "team_id", "missing"]).assign(recorded=False)
-    frame["missing"] = frame["missing"].where(frame["missing"] != "", "no case in these periods")
+    frame["missing"] = frame["missing"].where(frame["missing"] != "", words.text("management.scorecard.no_case"))
     known = {metric.key: metric for metric in absent}
     for name in FACTS:
         frame[name] = frame["metric"].map({key: getattr(metric, name) for key, metric in known.items()})

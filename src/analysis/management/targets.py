@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis import words
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.closings import rest_of_period
@@ -26,6 +27,7 @@ from analysis.management.records import attempts, won_credit
 from analysis.management.roster import Places, day_numbers, numbered, places, roster
 from analysis.management.survival import EVENT, OPEN
 
+SAY = words.Voice("management.targets")
 CHANCES = (0.5, 0.7, 0.9)
 PACE_WEEKS = 13
 PIPELINE, EVIDENCE = "own conversions", "study"
@@ -49,10 +51,8 @@ def asks_for_chance(closed: int, asked: int, deals_needed: int, chance: float = 
 def hindsight(closed: int, asked: int, deals_needed: int, chance: float = 0.5) -> str:
     """One sentence: what number of asks would have given the deals that were needed."""
     number = asks_for_chance(closed, asked, deals_needed, chance)
-    return (
-        f"You closed {closed} of {asked}; {deals_needed} were needed: sending {number} proposals would have given "
-        f"you a {100 * chance:.0f} % chance."
-    )
+    counts = {"closed": closed, "asked": asked, "needed": deals_needed, "n": number}
+    return SAY.text("hindsight", {**{name: SAY.number(n) for name, n in counts.items()}, "chance": SAY.share(chance)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,6 @@ class Targets:
     chance_as_is: float
     levers: pd.DataFrame
     curves: dict[str, ChanceCurve]
-    sentence: str
 
 
 def team_goal(book: Book, team_id: str) -> Goal | NotRecorded:
@@ -80,7 +79,7 @@ def team_goal(book: Book, team_id: str) -> Goal | NotRecorded:
     own = running.loc[(running["level"] == "team") & (running["owner_id"] == team_id)]
     mine = own if len(own) else running.loc[(running["level"] == "rep") & running["owner_id"].isin(members)]
     if mine.empty:
-        return NotRecorded((f"quotas (none of {team_id} runs on {book.as_of.date()})",))
+        return NotRecorded((SAY.text("none_runs", {"team": team_id, "day": book.as_of.date()}),))
     return _goal(book, members, float(mine["amount"].sum()), mine["period_start"].min(), mine["period_end"].max())
 
 
@@ -129,7 +128,7 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
     rows += [row for row, _ in kinds]
     curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
     levers = pd.DataFrame(rows)
-    return Targets(team_id, goal, as_is, levers, curves, _sentence(book, goal, as_is, levers))
+    return Targets(team_id, goal, as_is, levers, curves)
 
 
 def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
@@ -225,9 +224,9 @@ def _warning(lever: str, needed: list[float], fastest: float, weeks_left: float)
     """What a plan extrapolates from; blank when all of it has been done before."""
     known = [rate for rate in needed if rate == rate]
     if known and max(known) > fastest:
-        return f"more than the team ever did: its best 13 weeks held {fastest:.1f} {lever} a week"
+        return SAY.text("never_done", {"fastest": SAY.number(fastest, decimals=1), "activities": SAY.kinds(lever)})
     if len(known) < len(needed):
-        return f"not every chance can be reached in {weeks_left:.0f} weeks, not even at three times the best pace"
+        return SAY.text("out_of_reach", {"weeks": SAY.count(round(weeks_left), "week")})
     return ""
 
 
@@ -252,15 +251,3 @@ def _activity_rows(book: Book, team_id: str, outlook: Outlook) -> list[tuple[dic
         warning = _warning(str(kind), list(needed.values()), fastest, goal.weeks_left)
         rows.append(({**row, "admitted": True, "refusal": "", **needed, "warning": warning}, curve))
     return rows
-
-
-def _sentence(book: Book, goal: Goal, as_is: float, levers: pd.DataFrame) -> str:
-    first = levers.iloc[0]
-    text = f"{book.currency} {goal.missing:,.0f} are missing to the quota with {goal.weeks_left:.0f} weeks left. "
-    text += f"At the present pace the chance is {100 * as_is:.0f} %."
-    if as_is < 0.7 and first["per_week_70"] == first["per_week_70"]:
-        text += f" {first['per_week_70']:.1f} new opportunities a week would make it 70 %"
-        text += f"; the product of averages says {first['naive_per_week']:.1f}"
-        chance = first["naive_chance"]
-        text += f", which reaches it in {100 * chance:.0f} % of cases." if chance == chance else "."
-    return text

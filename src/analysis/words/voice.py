@@ -59,6 +59,10 @@ class Voice:
         """Several kinds in a sentence: ``demos, meetings and visits``."""
         return self.listed([self.kinds(activity) for activity in activities])
 
+    def code(self, value: str) -> str:
+        """What a value that management writes into a frame is called: ``open and quiet``, ``rising``."""
+        return text(f"codes.{value.replace(' ', '_')}", locale=self.locale)
+
     def between(self, low: str, high: str) -> str:
         """``low to high`` of two finished numbers."""
         return text("number.range", {"low": low, "high": high}, locale=self.locale)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import words
 from analysis.management.book import NotRecorded
+from analysis.management.metrics import metric_words
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Note, Table
 from analysis.reporting.leadership.desk import Desk
@@ -58,7 +59,7 @@ def rates(desk: Desk) -> Block:
 def rate_row(desk: Desk, titles: pd.DataFrame, metric: str) -> tuple[str, str, str]:
     """One metric: now, before; a stock only as it stands today."""
     title, write = (
-        str(titles.loc[metric, "title"]),
+        metric_words(metric, desk.locale)[0],
         writer(desk, str(titles.loc[metric, "unit"]), exact=metric in STOCKS),
     )
     if metric in STOCKS:

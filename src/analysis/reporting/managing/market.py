@@ -53,7 +53,7 @@ DARK = {
     "open_amount": "money",
 }
 DONE = {
-    "phase": "text",
+    "phase": "code",
     "kind": "text",
     "attempts": "count",
     "meaningful": "count",
@@ -61,7 +61,7 @@ DONE = {
     "senior": "count",
     "accounts": "count",
 }
-LAST_MILE = {"outcome": "text", "title": "text", "n": "count", "value": "share:conf_low:conf_high"}
+LAST_MILE = {"outcome": "code", "title": "text", "n": "count", "value": "share:conf_low:conf_high"}
 
 
 def market_answer(desk: Desk) -> Answer | Note:
@@ -139,7 +139,8 @@ def response(desk: Desk) -> Table | Note:
     found = desk.ask(lambda: response_effect(desk.book), "response_against")
     if isinstance(found, Note):
         return found
-    return table(desk.say, "response", found.bins, RESPONSE, note=_response_told(desk, found))
+    bins = found.bins.assign(response=words.entry("alignment.response_classes", desk.say.locale))
+    return table(desk.say, "response", bins, RESPONSE, note=_response_told(desk, found))
 
 
 def _response_told(desk: Desk, found: ResponseEffect) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis import words
 from analysis.management import coaching as things_room
 from analysis.management.coaching_effect import CoachingEffect, coaching_effect
-from analysis.management.gaps import CONVERSIONS
+from analysis.management.gaps import gap_name
 from analysis.management.managers import attainment_by_quartile, manager_activity
 from analysis.management.ramp import Ramp, ramp
 from analysis.management.ramp_plan import activity_plan
@@ -16,7 +17,7 @@ from analysis.reporting.managing.plots import whiskers
 from analysis.reporting.managing.tables import table
 from analysis.reporting.research.picture import Picture
 
-THINGS = {"label": "text", "thing": "text", "status": "text", "sentence": "text"}
+THINGS = {"label": "text", "thing": "text", "status": "code", "sentence": "text"}
 MANAGER = {"title": "text", "unit": "text", "sessions": "count", "value": "number:conf_low:conf_high"}
 QUARTILES = {
     "quartile": "count",
@@ -60,7 +61,7 @@ def things(desk: Desk, found: pd.DataFrame) -> Table:
     mine = found[found["team_id"] == desk.team_id]
     numbers = {rep: desk.say.text("rep", {"n": place + 1}) for place, rep in enumerate(sorted(mine["rep_id"].unique()))}
     now = mine[mine["month"] == mine["month"].max()]
-    called = [CONVERSIONS.get(name, name.replace("_", " ")) for name in now["thing"]]
+    called = [gap_name(name, desk.say.locale) if name else "" for name in now["thing"]]
     rows = now.assign(label=now["rep_id"].map(numbers), thing=called)
     return table(desk.say, "things", rows, THINGS, source=desk.source)
 
@@ -68,7 +69,7 @@ def things(desk: Desk, found: pd.DataFrame) -> Table:
 def trend_of_things(desk: Desk, found: pd.DataFrame) -> Table:
     """How the things moved from month to month, all teams together."""
     counts = found.groupby(["month", "status"]).size().unstack(fill_value=0).reset_index()
-    heads = {str(name): str(name).capitalize() for name in counts.columns if name != "month"}
+    heads = {str(name): words.capital(desk.say.code(str(name))) for name in counts.columns if name != "month"}
     return table(desk.say, "things_trend", counts, {"month": "date", **dict.fromkeys(heads, "count")}, heads=heads)
 
 
@@ -134,7 +135,7 @@ def ramp_times(desk: Desk) -> tuple[Ramp | Note, Table | Note]:
         return found, found
     rows = found.times.rename(columns={"note": "remark"}).assign(
         cohort=found.times["cohort"].replace("", desk.say.text("people.all_new")),
-        event=found.times["event"].str.replace("_", " "),
+        event=found.times["event"].map(desk.say.code),
     )
     note = desk.say.text("people.skipped", {"n": found.skipped})
     return found, table(desk.say, "ramp_times", rows, RAMP_TIMES, note=note)

@@ -7,6 +7,8 @@ import pandas as pd
 from analysis import words
 from analysis.management.book import COMPANY
 from analysis.management.funnel import ABOVE, BELOW, Funnel, funnel
+from analysis.management.funnel_cases import step_title
+from analysis.management.metrics import metric_words
 from analysis.management.scorecard import FALLING, RISING, scorecard, trends
 from analysis.reporting import figures
 from analysis.reporting.blocks import Answer, Figure, Note, Table
@@ -16,9 +18,9 @@ from analysis.reporting.managing.tables import one, table
 from analysis.reporting.research.picture import Picture
 
 FORMS = {"money": "money", "share": "share", "count": "count", "days": "count", "ratio": "number"}
-CARD = dict.fromkeys(("title", "value", "before", "trend", "meaning"), "text")
+CARD = {"title": "text", "value": "text", "before": "text", "trend": "code", "meaning": "text"}
 ABSENT = dict.fromkeys(("title", "missing", "definition"), "text")
-TRENDS = {"title": "text", "slope": "share:slope_low:slope_high", "direction": "text"}
+TRENDS = {"title": "text", "slope": "share:slope_low:slope_high", "direction": "code"}
 CONVERSIONS = {
     "title": "text",
     "n": "count",
@@ -42,11 +44,13 @@ def results_answer(desk: Desk, card: pd.DataFrame) -> Answer:
     }
     if known := words.is_known(last["objective"]):
         values["share"] = desk.say.share(last["value"] / last["objective"])
-    titles = card.drop_duplicates("metric").set_index("metric")["title"]
     ways = mine["direction"].to_dict()
     moved = [
-        desk.say.text("results.moved", {"metric": title, "direction": ways[metric]})
-        for metric, title in titles.items()
+        desk.say.text(
+            "results.moved",
+            {"metric": metric_words(metric, desk.say.locale)[0], "direction": desk.say.code(ways[metric])},
+        )
+        for metric in card["metric"].drop_duplicates()
         if ways.get(metric) in (RISING, FALLING)
     ]
     sentence = desk.say.text("results.booked_of" if known else "results.booked", values)
@@ -56,15 +60,15 @@ def results_answer(desk: Desk, card: pd.DataFrame) -> Answer:
 def card_table(desk: Desk, card: pd.DataFrame, metric_class: str) -> Table:
     """The newest complete period of one class of metrics: value, likely range, the period before, trend, meaning."""
     mine = trends(card[(card["team_id"] == desk.team_id) & (card["metric_class"] == metric_class)])
-    about = card.drop_duplicates("metric").set_index("metric")[["title", "unit", "definition"]]
-    rows = mine.join(about, on="metric") if len(mine) else mine.assign(title=[], unit=[], definition=[])
+    about = card.drop_duplicates("metric").set_index("metric")[["unit"]]
+    rows = mine.join(about, on="metric") if len(mine) else mine.assign(unit=[])
     shown = pd.DataFrame(
         {
-            "title": rows["title"],
+            "title": [metric_words(metric, desk.say.locale)[0] for metric in rows["metric"]],
             "value": [_valued(row, desk) for row in rows.to_dict("records")],
             "before": [_written(row, "previous", desk) for row in rows.to_dict("records")],
             "trend": rows["direction"],
-            "meaning": rows["definition"],
+            "meaning": [metric_words(metric, desk.say.locale)[1] for metric in rows["metric"]],
         }
     )
     return table(desk.say, "card", shown, CARD, caption=f"caption_{metric_class}", source=desk.source)
@@ -84,13 +88,15 @@ def absent(desk: Desk, card: pd.DataFrame) -> Table | Note:
     rows = card[~card["recorded"] & (card["team_id"] == COMPANY)]
     if rows.empty:
         return Note(desk.say.text("results.all_recorded"))
+    said = [metric_words(metric, desk.say.locale) for metric in rows["metric"]]
+    rows = rows.assign(title=[title for title, _ in said], definition=[meaning for _, meaning in said])
     return table(desk.say, "absent", rows, ABSENT)
 
 
 def trend_table(desk: Desk, card: pd.DataFrame) -> Table:
     """Slope per period of every metric with its range."""
     rows = trends(card[card["team_id"] == desk.team_id]).dropna(subset=["slope"])
-    rows = rows.assign(title=rows["metric"].map(card.drop_duplicates("metric").set_index("metric")["title"]))
+    rows = rows.assign(title=[metric_words(metric, desk.say.locale)[0] for metric in rows["metric"]])
     relative = rows[["slope", "slope_low", "slope_high"]].div(rows["value"].where(rows["value"] > 0), axis=0)
     rows[["slope", "slope_low", "slope_high"]] = relative
     return table(desk.say, "trends", rows, TRENDS, source=desk.source)
@@ -109,7 +115,7 @@ def funnel_figure(desk: Desk, found: Funnel) -> Figure | Note:
     company = found.steps[found.steps["scope"] == "company"].set_index("step")["conversion"]
     steps = pd.DataFrame(
         {
-            "step": rows["title"],
+            "step": [step_title(step, desk.say.locale) for step in rows["step"]],
             "rate": rows["conversion"],
             "low": rows["conf_low"],
             "high": rows["conf_high"],
@@ -123,10 +129,11 @@ def funnel_figure(desk: Desk, found: Funnel) -> Figure | Note:
 def conversions(desk: Desk, found: Funnel) -> Table:
     """The honest conversion beside the naive ones, with their bias in words, and the steps that are not recorded."""
     gaps = [
-        desk.say.text("results.missing_step", {"step": step.replace("_", " "), "gap": gap})
+        desk.say.text("results.missing_step", {"step": step_title(step, desk.say.locale), "gap": gap})
         for step, gap in found.missing.items()
     ]
     rows = _steps(found, desk)
+    rows = rows.assign(title=[step_title(step, desk.say.locale) for step in rows["step"]])
     return table(desk.say, "conversions", rows, CONVERSIONS, note=" ".join(gaps), source=desk.source)
 
 
@@ -135,14 +142,14 @@ def peers(desk: Desk, found: Funnel, step: str = "opportunity_to_won") -> Pictur
     steps = found.steps[(found.steps["team_id"] == desk.team_id) & (found.steps["step"] == step)]
     rows = steps[steps["scope"] == "rep"]
     if rows.empty or "shrunk" not in rows:
-        return Note(desk.say.text("results.no_case", {"step": step.replace("_", " ").capitalize()}))
+        return Note(desk.say.text("results.no_case", {"step": step_title(step, desk.say.locale)}))
     labels = [desk.say.text("rep", {"n": n + 1}) for n in range(len(rows))]
     rows = rows.sort_values("shrunk", ascending=False).assign(label=labels)
     mean = float(steps.loc[steps["scope"] == "team", "conversion"].iloc[0])
     named = rows["standing"].isin([ABOVE, BELOW]).sum()
     return whiskers(
         desk.say, rows, "label", "shrunk", ("shrunk_low", "shrunk_high"), share=True, line=mean,
-        title=desk.say.text("results.peers", {"named": named, "all": len(rows)}), axis=rows["title"].iloc[0].lower(),
+        title=desk.say.text("results.peers", {"named": named, "all": len(rows)}), axis=step_title(step, desk.say.locale).lower(),
         source=desk.say.text("results.peers_line", {"source": desk.source}),
         other=("conversion", desk.say.text("results.plain_rate")),
     )  # fmt: skip

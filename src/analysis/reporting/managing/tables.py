@@ -25,12 +25,15 @@ def table(
 ) -> Table:
     """The frame's columns in the order of `forms`; name: the section of texts that holds the caption and a heading each.
 
-    forms: column -> text, date, share, money, number or count; a form may name a range: "share:conf_low:conf_high" shows
+    forms: column -> text, code, date, share, money, number or count; a form may name a range: "share:conf_low:conf_high" shows
     the value with its likely range behind it. heads: headings that are no text of the section, by column.
     """
     given = heads or {}
     columns = tuple(
-        Column(given.get(column) or say.text(f"{name}.{column}"), align="left" if form in ("text", "date") else "right")
+        Column(
+            given.get(column) or say.text(f"{name}.{column}"),
+            align="left" if form in ("text", "code", "date") else "right",
+        )
         for column, form in forms.items()
     )
     rows = tuple(
@@ -56,6 +59,8 @@ def one(say: words.Voice, value: Any, kind: str, currency: str = "") -> str:
     """One value as text; unknown is a dash, never zero."""
     if kind == "text":
         return say.none if value is None or value != value or value == "" else str(value)
+    if kind == "code":
+        return say.code(str(value))
     if kind == "date":
         return say.none if value is None or pd.isna(value) else say.date(value)
     if not words.is_known(value):

@@ -12,7 +12,8 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
 from analysis.management.coaching import FEW, MET
-from analysis.management.gaps import CONVERSIONS
+from analysis.management.funnel_cases import step_title
+from analysis.management.gaps import CONVERSIONS, gap_name
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Note, Table, not_recorded
 from analysis.reporting.goals import goal_sentence
@@ -104,7 +105,7 @@ def method(desk: Desk) -> Block:
         return Note(desk.text("not_yet"), desk.text("section_method"))
     shape = pd.DataFrame(
         {
-            "step": steps["title"],
+            "step": [step_title(step, desk.locale) for step in steps["step"]],
             "rate": steps["conversion"],
             "low": steps["conf_low"],
             "high": steps["conf_high"],
@@ -140,7 +141,10 @@ def things(desk: Desk, found: pd.DataFrame) -> Block:
     if chosen.empty:
         few = found["status"].eq(FEW).all()
         return Note(desk.text("too_few_peers" if few else "nothing_stands_out"), desk.text("section_one_thing"))
-    rows = tuple((str(row["rep_id"]), str(row["status"]), thing(desk, row)) for row in chosen.to_dict("records"))
+    say = words.Voice("team", desk.locale)
+    rows = tuple(
+        (str(row["rep_id"]), say.code(str(row["status"])), thing(desk, row)) for row in chosen.to_dict("records")
+    )
     columns = (Column(desk.text("rep")), Column(desk.text("standing")), Column(desk.text("the_thing")))
     note = desk.text("one_thing_note")
     if others := sorted(found.loc[found["thing"].eq(""), "rep_id"].astype(str)):
@@ -158,7 +162,7 @@ def thing(desk: Desk, row: Mapping[Any, Any]) -> str:
     number = words.share if is_share else lambda value, locale: words.number(value, decimals=1, locale=locale)
     far, near = (number(abs(row[bound]), locale=desk.locale) for bound in ("conf_low", "conf_high"))
     values = {
-        "what": words.capital(CONVERSIONS[metric] if is_share else words.kinds_name(metric, locale=desk.locale)),
+        "what": words.capital(gap_name(metric, desk.locale)),
         "value": number(row["value"], locale=desk.locale),
         "peers": number(row["peers"], locale=desk.locale),
         "gap": words.span(near, far, locale=desk.locale),

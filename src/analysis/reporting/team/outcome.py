@@ -7,6 +7,7 @@ import pandas as pd
 from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
+from analysis.management.metrics import metric_words
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Table, not_recorded
 from analysis.reporting.standing import panel_result
@@ -94,7 +95,7 @@ def metric_table(desk: Desk, metrics: tuple[str, ...], caption: str) -> Table:
 
 def metric_row(desk: Desk, metric: str, line: pd.Series) -> tuple[str, str, str]:
     """One metric: what it is called, its value, and its likely range or else its meaning."""
-    title, value = str(line["title"]), desk.value(metric)
+    (title, meaning), value = metric_words(metric, desk.locale), desk.value(metric)
     if value is None:
         lacking = {"missing": line["missing"]}
         why = desk.text("waits_for", lacking) if line["missing"] else desk.text("not_yet")
@@ -105,7 +106,7 @@ def metric_row(desk: Desk, metric: str, line: pd.Series) -> tuple[str, str, str]
         return (
             title,
             desk.text("today_value", {"value": written}) if metric in STOCKS else written,
-            str(line["definition"]),
+            meaning,
         )
     bounds = (shown(desk, line["unit"], bound) for bound in (max(low, 0.0), high))  # none of these can be negative
     return title, shown(desk, line["unit"], value), words.span(*bounds, locale=desk.locale)
