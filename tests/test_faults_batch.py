@@ -137,6 +137,7 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, pool: WarmPool, seed: in
         ("import os; os._exit(0)", "ended itself (exit code 0) while cell 4 ran", 1),
         ("raise KeyboardInterrupt", "KeyboardInterrupt", 1),
         ("open('out/x', 'wb').write(bytes(20 * 1024**2))", "File too large", 1),
+        ("display({'text/html': 5}, raw=True)", "not one that nbformat takes, at cells.4.outputs.0", 1),
     ],
 )
 def test_one_report_fails_and_the_others_are_made(

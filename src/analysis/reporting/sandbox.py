@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 THREADS = (
@@ -113,12 +114,13 @@ def landlock_version() -> int:
     return max(0, _libc().syscall(CREATE_RULESET, None, 0, 1))
 
 
-def software_folders() -> list[Path]:
+@cache
+def software_folders() -> tuple[Path, ...]:
     """Where installed software lies: the only places besides its own folder that a report may read."""
     python = [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[1]]
     shared = {Path("/usr"), Path("/usr/local"), Path("/")}
     found = [path.resolve() for path in python if path.resolve() not in shared]
-    return found + [Path(path) for path in SOFTWARE if Path(path).exists()]
+    return (*found, *(Path(path) for path in SOFTWARE if Path(path).exists()))
 
 
 def confine(folder: Path, readable: Iterable[Path] = ()) -> bool:

@@ -12,11 +12,16 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from analysis.reporting import sandbox
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 BLOCK = "application/vnd.workbench.block+json"  # blocks.MIME, known here without importing pandas
-SHELL = ("analysis.reporting.shell", "analysis.reporting.engine", "papermill", "papermill.execute", "nbformat")
+SHELL = (
+    "analysis.reporting.shell", "analysis.reporting.engine", "papermill", "papermill.execute", "nbformat", "bdb",
+    "encodings.ascii",
+)  # fmt: skip
 REPORT = (
     "numpy", "pandas", "pandas.core.methods.to_dict", "pandas.core.reshape.reshape", "pyarrow.dataset",
     "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
@@ -24,7 +29,7 @@ REPORT = (
     "analysis.reporting.pack", "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index",
     "analysis.reporting.blocks", "analysis.reporting.figures", "analysis.reporting.team",
     "analysis.management.scorecard", "analysis.management.funnel", "analysis.management.targets",
-    "analysis.management.coaching", "pandas.core.arrays.arrow.extension_types",
+    "analysis.management.coaching", "pandas.core.arrays.arrow.extension_types", "pandas.core.arrays.arrow._arrow_utils",
 )  # fmt: skip
 
 
@@ -46,9 +51,10 @@ def get_ready() -> None:
     """Imports, shell, exporters and first-use costs; then everything so far is taken out of the collector's sight, so
     that a child's collections do not copy the parent's pages."""
     load(SHELL + REPORT)
-    _first_shell()
+    _first_notebook()
     _first_plot()
     _first_export()
+    sandbox.software_folders()
     gc.collect()
     gc.freeze()
 
@@ -86,10 +92,25 @@ def kernel_options() -> dict[str, Any]:
     return {"km": AsyncKernelManager(kernel_name="python3", transport=transport)}
 
 
-def _first_shell() -> None:
-    from analysis.reporting.shell import build_shell
+def _first_notebook() -> None:
+    """The shell built and shown a block; nbformat's schema compiled; papermill's parameters cell written once.
 
-    build_shell()
+    No cell is run: what a cell leaves behind would be there in every report.
+    """
+    import nbformat
+    from IPython.core.formatters import format_display_data
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    from analysis.reporting.blocks import Answer
+    from analysis.reporting.shell import build_shell
+    from analysis.reporting.worker import prepared
+
+    shell = build_shell()
+    shell.transform_cell("warm = 1\nwarm")
+    format_display_data(Answer("warm"))
+    nbformat.writes(
+        prepared(new_notebook(cells=[new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]), {"x": 2})
+    )
 
 
 def _first_plot() -> None:

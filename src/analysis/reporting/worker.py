@@ -7,9 +7,12 @@ did not get to the end. The published notebook carries no clock times and no pat
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.errors import DataError
 from analysis.reporting import warm
 from analysis.reporting.jobs import TABLES
 
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 MEMORY_ERRORS = ("MemoryError", "OutOfMemoryException")
 TIMES = ("start_time", "end_time", "duration", "input_path", "output_path", "environment_variables")
+OURS, KERNEL = "workbench", "python3"
 _child: dict[str, Path] = {}
+_notes: list[int] = []  # the open file that says which cell runs
 
 
 def is_child() -> bool:
@@ -31,7 +36,7 @@ def become_child(folder: Path) -> None:
     _child["folder"] = folder
 
 
-def run(folder: Path, *, engine: str = "workbench") -> int:
+def run(folder: Path, *, engine: str = OURS) -> int:
     """Do the job in this folder; the exit code is 0 when its outcome was written. engine: the papermill engine's name."""
     become_child(folder)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
@@ -62,7 +67,9 @@ def run_notebook(folder: Path, cell_timeout_s: float | None) -> int:
 
 def note_cell(number: int) -> None:
     """Leave behind which cell runs, for whoever finds this process dead."""
-    (_child["folder"] / "out" / "cell").write_text(str(number), encoding="ascii")
+    if not _notes:
+        _notes.append(os.open(_child["folder"] / "out" / "cell", os.O_WRONLY | os.O_CREAT, 0o600))
+    os.pwrite(_notes[0], b"%d" % number, 0)  # numbers only grow, so nothing of the one before is left over
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
@@ -78,30 +85,52 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
 
 def _execute(folder: Path, job: dict[str, Any], engine: str) -> NotebookNode:
+    """The executed notebook. Raises what papermill raises for a failed one, and NotebookFailed."""
+    if engine == OURS:
+        return _execute_here(folder / "template.ipynb", job["parameters"])
     import nbformat
     import papermill
 
-    template = nbformat.read(folder / "template.ipynb", as_version=4)
-    options = warm.kernel_options() if engine != "workbench" else {}
     return papermill.execute_notebook(
-        template,
+        nbformat.read(folder / "template.ipynb", as_version=4),
         None,
         job["parameters"],
         engine_name=engine,
-        kernel_name="python3",
+        kernel_name=KERNEL,
         language="python",
         progress_bar=False,
         request_save_on_cell_execute=False,
         autosave_cell_every=0,
-        **options,
+        **warm.kernel_options(),
     )
 
 
-def _write(folder: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
-    import nbformat
+def _execute_here(template: Path, parameters: Mapping[str, object]) -> NotebookNode:
+    """papermill's own steps around our engine, without its copy of the finished notebook as text for nobody."""
+    from papermill.execute import raise_for_execution_errors
 
+    from analysis.reporting.engine import WorkbenchEngine
+
+    notebook = WorkbenchEngine.execute_notebook(prepared(str(template), parameters), KERNEL)
+    raise_for_execution_errors(notebook, None)
+    return notebook
+
+
+def prepared(template: str | NotebookNode, parameters: Mapping[str, object]) -> NotebookNode:
+    """A template (a path, or a notebook) as papermill would run it: its own metadata, the parameters in a cell."""
+    from papermill.execute import remove_error_markers
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = load_notebook_node(template)
+    if parameters:
+        notebook = parameterize_notebook(notebook, parameters, kernel_name=KERNEL, language="python", engine_name=OURS)
+    return remove_error_markers(notebook)
+
+
+def _write(folder: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> None:
     notebook, out = tidy(notebook), folder / "out"
-    (out / "report.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+    (out / "report.ipynb").write_text(_valid_text(notebook), encoding="utf-8")
     summary = warm.summary(notebook)
     if summary is not None:
         (out / "summary.json").write_bytes(summary)
@@ -110,6 +139,18 @@ def _write(folder: Path, notebook: NotebookNode, formats: tuple[str, ...]) -> No
             _write_tables(folder)
         else:
             (out / f"report.{name}").write_bytes(warm.exporter(name)(notebook))
+
+
+def _valid_text(notebook: NotebookNode) -> str:
+    """The notebook as JSON. Raises DataError for one that is none, where nbformat would only log it."""
+    import nbformat
+
+    faults: dict[str, Exception] = {}
+    text = nbformat.writes(notebook, capture_validation_error=faults)
+    if faults:
+        place = ".".join(str(step) for step in getattr(faults["ValidationError"], "relative_path", ()))
+        raise DataError(f"the notebook is not one that nbformat takes, at {place}; does a cell display something odd?")
+    return text
 
 
 def _write_tables(folder: Path) -> None:
