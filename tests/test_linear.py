@@ -58,8 +58,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     np.testing.assert_allclose(small.scores, whole.scores, atol=1e-10)
 
 
-@pytest.mark.parametrize("fit", [fit_ols, fit_ppml])
-@pytest.mark.parametrize("built", [False, True], ids=["held", "lags"])
+@pytest.mark.parametrize(("fit", "built"), [(fit_ols, False), (fit_ppml, False), (fit_ppml, True)])
 def test_halves_side_by_side_do_not_change_the_result(monkeypatch, fit, built):
     sample = ragged(units=14, periods=40, moves=0.1, effects="week")
     x = lag_columns(sample.cells, sample.x, lag_basis(5), range(1, 6)) if built else sample.x

@@ -114,6 +114,11 @@ class Absorber:
         """Sums of weights of the eliminated side."""
         return self.unit_weight if self.plan.by_unit else self.effect_weight
 
+    @property
+    def by_effect(self) -> Table:
+        """Sums of weights (E, U) by effect and unit."""
+        return self.link.T if self.plan.by_unit else self.link
+
     def solve(self, unit_sums: Floats | None, effect_sums: Floats) -> tuple[Floats, Floats]:
         """Effects (U, k), (E, k) whose weighted sums by unit and by effect are those given (None: zero by unit)."""
         if unit_sums is None:

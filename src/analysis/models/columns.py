@@ -18,6 +18,7 @@ from analysis.models.design import Cells, Codes, Flags, Floats, valid_rows
 from analysis.models.sums import run_sums
 
 CHECK_ROWS = 65_536
+LOSES_DIGITS = 1e-3
 
 
 class Columns(Protocol):
@@ -70,7 +71,7 @@ class Lagged:
     """Lag terms of several activities, built when asked for: same columns as `design.lag_terms`.
 
     cells, x (n, activities), basis (L, terms), lags (L,); centre (units, activities): means to take off before numbers
-    are multiplied, zero where a value is unknown.
+    are multiplied, zero where a value is unknown or where none need be.
     """
 
     cells: Cells
@@ -181,7 +182,10 @@ def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Co
     series = np.ascontiguousarray(np.asarray(x, np.float64).reshape(cells.n, -1))
     starts = np.flatnonzero(np.diff(cells.unit, prepend=-1))
     counts = np.diff(np.append(starts, cells.n))
-    centre = np.nan_to_num(run_sums(np.append(starts, cells.n), np.ones(cells.n), series) / counts[:, None])
+    centre = run_sums(np.append(starts, cells.n), np.ones(cells.n), series) / counts[:, None]
+    total, level = np.einsum("ij,ij->j", series, series), counts @ centre**2
+    # Where means do not dwarf the rest, products of the numbers as they are lose no digits.
+    centre = np.zeros_like(centre) if (total - level > LOSES_DIGITS * total).all() else np.nan_to_num(centre)
     return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags), centre)
 
 

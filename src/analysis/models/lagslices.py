@@ -8,17 +8,17 @@ differ by row break the shift.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
-from analysis.models.absorb import Layout, cross_sums
+from analysis.models.absorb import Absorber, Layout
 from analysis.models.columns import Columns, Lagged, Subset, is_identity
 from analysis.models.design import Codes, Floats
-from analysis.models.sums import Block, added, in_halves, tally
+from analysis.models.sums import blocks, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,18 @@ class Piece:
         return np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(part, lags))
 
 
-def pieces(slices: Slices, todo: Sequence[Block]) -> Iterator[Piece]:
+def pieces(slices: Slices, plan: Layout) -> Iterator[Piece]:
     """Blocks of whole units."""
     source, pad = slices.source, max(0, slices.last, -slices.first)
-    for place, units in todo:
+    centred = bool(source.centre.any())
+    for place, units in blocks(plan, 2 * slices.activities):
         rows = slices.rows[place]
         low, high = int(rows[0]) - slices.last, int(rows[-1]) + 1 + max(0, -slices.first)
-        values = source.x[low:high] - source.centre.take(source.cells.unit[low:high], axis=0)
+        values = source.x[low:high]
+        if centred:
+            values = values - source.centre.take(source.cells.unit[low:high], axis=0)
         if not np.isfinite(values.sum()):
-            np.nan_to_num(values, copy=False)
+            values = np.nan_to_num(values)
         ahead = np.zeros(high - low + 1 + 2 * pad, np.int32)
         ahead[rows - low + 1 + pad] = 1
         yield Piece(values, rows - low, np.cumsum(ahead, dtype=np.int32), pad, place, units)
@@ -104,55 +107,58 @@ class Moments:
     cross: Floats
 
 
-def moments(slices: Slices, plan: Layout, targets: Floats) -> Moments:
+def moments(slices: Slices, work: Absorber, targets: Floats) -> Moments:
     """Everything the first pass of a least-squares fit needs; targets (n, t) sum to zero within each unit."""
-    following = followers(slices, plan)
-    halves = in_halves(plan, slices.activities * 2, lambda todo: _add_up(slices, plan, targets, following, todo))
-    whole = halves[0]
-    for half in halves[1:]:
-        whole.join(half)
+    plan = work.plan
+    raw = _add_up(slices, plan, targets)
     counts = np.diff(plan.starts).astype(np.float64)
-    means = np.concatenate([half.units for half in halves]) / counts[:, None, None]
-    gram = _unroll(whole.edge, whole.ends)
+    means = raw.units / counts[:, None, None]
+    gram = _unroll(raw.edge, raw.ends)
     flat = means.reshape(plan.units, -1)
     gram -= (flat * counts[:, None]).T @ flat
-    sums = whole.by_effect.total() - _sums_of_means(plan, means)
+    sums = raw.by_effect.total() - (work.by_effect @ flat).reshape(plan.effects, *means.shape[1:])
     owner = slices.source.cells.unit[slices.rows[plan.starts[:-1]]]
-    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, whole.cross)
+    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, raw.cross)
 
 
-def _add_up(
-    slices: Slices, plan: Layout, targets: Floats, following: Codes | None, todo: Sequence[Block]
-) -> RawMoments:
-    raw = RawMoments.empty(slices, plan, following, targets.shape[1])
-    by_unit = []
-    for piece in pieces(slices, todo):
+def _add_up(slices: Slices, plan: Layout, targets: Floats) -> RawMoments:
+    raw = RawMoments.empty(slices, plan, targets.shape[1])
+    for piece in pieces(slices, plan):
         ending = _windows_at_ends(slices, piece)
-        raw.edge += _first_lag_with_all(slices, piece)
+        beside = _first_lag(slices, piece, targets[piece.place])
+        products = _with_all_lags(slices, piece, beside)
+        raw.edge += products[: slices.activities]
+        raw.cross += products[slices.activities :].transpose(2, 1, 0)
         raw.ends += np.dot(ending.gained.T, ending.gained) - np.dot(ending.lost.T, ending.lost)
-        by_unit.append(_unit_sums(slices, piece, plan, ending))
+        raw.units[piece.units] = _unit_sums(slices, piece, plan, ending, beside)
         raw.by_effect.add(piece, ending)
-        for target in range(targets.shape[1]):
-            ahead = piece.seen_from(targets[piece.place, target], slices.first, slices.count)
-            raw.cross[:, :, target] += np.dot(piece.values.T, ahead)
-    raw.units = np.concatenate(by_unit)
     return raw
 
 
-def _first_lag_with_all(slices: Slices, piece: Piece) -> Floats:
-    """Cross products (k, L, k) of the first lag with every lag, by rows whose windows do not overlap in memory."""
-    k, lags = slices.activities, slices.count
-    start = int(piece.rows[0])
+def _first_lag(slices: Slices, piece: Piece, targets: Floats) -> Floats:
+    """The first lag and the targets (m, t) side by side (span, k + t), from the first to the last row in use; zero in
+    rows not in use."""
+    k, start = slices.activities, int(piece.rows[0])
     span = int(piece.rows[-1]) + 1 - start
-    nearest = np.zeros((span, k))
-    nearest[piece.rows - start] = piece.values.take(piece.rows - slices.first, axis=0)
+    beside = np.zeros((span, k + targets.shape[1]))
+    beside[:, :k] = piece.values[start - slices.first : start - slices.first + span]
+    beside[piece.rows - start, k:] = targets
+    idle = np.ones(span, bool)
+    idle[piece.rows - start] = False
+    beside[idle, :k] = 0.0
+    return beside
+
+
+def _with_all_lags(slices: Slices, piece: Piece, beside: Floats) -> Floats:
+    """Cross products (k + t, L, k) of those columns with every lag, by rows whose windows do not overlap in memory."""
+    k, lags = slices.activities, slices.count
     flat = piece.values.reshape(-1)
-    total = np.zeros((k, lags * k))
-    for offset in range(min(lags, span)):
-        left = nearest[offset::lags]
+    total = np.zeros((beside.shape[1], lags * k))
+    for offset in range(min(lags, beside.shape[0])):
+        left = beside[offset::lags]
         # Row start + offset + i * lags sees the numbers from (offset + i * lags) * k on, oldest lag first.
         total += np.dot(left.T, flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(-1, lags * k))
-    return total.reshape(k, lags, k)[:, ::-1]
+    return total.reshape(-1, lags, k)[:, ::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +184,13 @@ def _windows_at_ends(slices: Slices, piece: Piece) -> Ending:
     return Ending(gained, lost, starts, stops)
 
 
-def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending) -> Floats:
+def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending, beside: Floats) -> Floats:
     """Sums (units of the block, k, L) of every lag: the first added up, the others by what each shift changes."""
     inside = plan.cells.unit[piece.place] - piece.units.start
     height = piece.units.stop - piece.units.start
     sums = np.empty((height, slices.activities, slices.count))
-    sums[:, :, 0] = piece.lag_sums(slices.first, inside, np.ones(piece.rows.size), height)
+    firsts = piece.rows[plan.starts[piece.units] - piece.place.start] - piece.rows[0]
+    sums[:, :, 0] = np.add.reduceat(beside[:, : slices.activities], firsts, axis=0)
     change = tally(inside[ending.starts], np.ones(ending.starts.size), ending.gained - ending.lost, height)
     steps = change.reshape(height, slices.count, slices.activities)[:, :-1]
     sums[:, :, 1:] = sums[:, :, :1] + np.cumsum(steps, axis=1).transpose(0, 2, 1)
@@ -192,7 +199,9 @@ def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending) -> Fl
 
 def followers(slices: Slices, plan: Layout) -> Codes | None:
     """The effect (E,) of the next row wherever two rows follow each other, -1 for none; None unless it is one to one."""
-    near = np.diff(slices.rows) == 1
+    near, step = np.diff(slices.rows) == 1, np.diff(plan.cells.effect)
+    if ((step == 1) | ~near).all():  # weeks in order; one that no row leaves has nothing to hand on
+        return np.append(np.arange(1, plan.effects), -1)
     here, then = plan.cells.effect[:-1][near], plan.cells.effect[1:][near]
     following = np.full(plan.effects, -1)
     following[here] = then
@@ -232,12 +241,6 @@ class EffectSums:
             self.gained += tally(effect[ending.starts], ones, ending.gained, effects).reshape(self.gained.shape)
             self.lost += tally(effect[ending.stops], ones, ending.lost, effects).reshape(self.lost.shape)
 
-    def join(self, other: EffectSums) -> None:
-        """Add what was added up elsewhere."""
-        self.sums += other.sums
-        self.gained += other.gained
-        self.lost += other.lost
-
     def total(self) -> Floats:
         """The sums (E, k, L)."""
         if self.following is not None:
@@ -260,18 +263,11 @@ class RawMoments:
     by_effect: EffectSums
 
     @classmethod
-    def empty(cls, slices: Slices, plan: Layout, following: Codes | None, targets: int) -> RawMoments:
+    def empty(cls, slices: Slices, plan: Layout, targets: int) -> RawMoments:
         """Nothing added yet."""
         k, lags = slices.activities, slices.count
-        sums = EffectSums(slices, plan, following)
-        return cls(np.zeros((k, lags, k)), np.zeros((lags * k,) * 2), np.zeros((k, lags, targets)), np.empty(0), sums)
-
-    def join(self, other: RawMoments) -> None:
-        """Add other blocks' sums; those by unit stay apart."""
-        self.edge += other.edge
-        self.ends += other.ends
-        self.cross += other.cross
-        self.by_effect.join(other.by_effect)
+        sums, units = EffectSums(slices, plan, followers(slices, plan)), np.zeros((plan.units, k, lags))
+        return cls(np.zeros((k, lags, k)), np.zeros((lags * k,) * 2), np.zeros((k, lags, targets)), units, sums)
 
 
 def _unroll(edge: Floats, ends: Floats) -> Floats:
@@ -284,13 +280,6 @@ def _unroll(edge: Floats, ends: Floats) -> Floats:
         table[:, lag, :, 0] = edge[:, lag].T
         table[:, lag, :, 1:] = table[:, lag - 1, :, :-1] + change[lag - 1, :, :-1].transpose(0, 2, 1)
     return table.reshape(k * lags, k * lags)
-
-
-def _sums_of_means(plan: Layout, means: Floats) -> Floats:
-    """What unit means contribute to the sums by effect (E, k, L)."""
-    shape = (plan.effects, plan.units)
-    met = cross_sums(plan.cells.effect, plan.cells.unit, np.ones(plan.cells.n), shape)
-    return np.asarray(met @ means.reshape(plan.units, -1)).reshape(plan.effects, *means.shape[1:])
 
 
 def _in_terms(slices: Slices, means: Floats, centre: Floats, sums: Floats, gram: Floats, cross: Floats) -> Moments:
@@ -316,17 +305,13 @@ def residual_pass(slices: Slices, plan: Layout, left: Floats, coef: Floats) -> F
     kernel = np.einsum("lt,kte->kle", basis, coef.reshape(k, basis.shape[1], outcomes))
     level = (slices.source.centre @ kernel.sum(axis=1))[slices.source.cells.unit[slices.rows[plan.starts[:-1]]]]
 
-    def add(todo: Sequence[Block]) -> Floats:
-        raw = np.zeros((outcomes, plan.clusters, k, slices.count))
-        for piece in pieces(slices, todo):
-            rest = left[piece.place]
-            rest -= level.take(plan.cells.unit[piece.place], axis=0)
-            for outcome in range(outcomes):
-                rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
-                raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
-        return raw
-
-    raw = added(in_halves(plan, k * 2, add))
+    raw = np.zeros((outcomes, plan.clusters, k, slices.count))
+    for piece in pieces(slices, plan):
+        rest = left[piece.place]
+        rest -= level.take(plan.cells.unit[piece.place], axis=0)
+        for outcome in range(outcomes):
+            rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
+            raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
     return np.asarray(raw @ basis).reshape(outcomes, plan.clusters, -1)
 
 

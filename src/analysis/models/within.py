@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.errors import Refused
-from analysis.models.absorb import Absorber, Layout, cross_sums
-from analysis.models.columns import Columns
+from analysis.models.absorb import Absorber, Layout, cross_sums, level_sums
+from analysis.models.columns import LOSES_DIGITS, Columns
 from analysis.models.design import Codes, Floats
 from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
 from analysis.models.sums import Block, added, blocks, in_halves, run_sums, tally
@@ -23,7 +23,6 @@ from analysis.models.sums import Block, added, blocks, in_halves, run_sums, tall
 COLLINEAR = 1e-10
 ABSORBED = 1e-14
 CANCELS = 1e-6
-LOSES_DIGITS = 1e-3
 FEW_ROWS_A_UNIT = 20
 
 
@@ -50,7 +49,7 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
     """
     plan = work.plan
     slices = as_slices(columns) if weight is None else None
-    first = moments(slices, plan, targets) if slices else _moments(work, columns, targets, weight)
+    first = moments(slices, work, targets) if slices else _moments(work, columns, targets, weight)
     unit_part, effect_part = work.solve(None, first.sums)
     gram = first.gram - first.sums.T @ effect_part
     effect_targets = tally(plan.cells.effect, np.ones(plan.cells.n), targets, plan.effects)
@@ -66,34 +65,39 @@ def take_out(work: Absorber, columns: Columns, targets: Floats, weight: Floats |
 def _moments(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None) -> Moments:
     """The first pass over the columns themselves: as they are, and again less their unit means where those dwarf the
     rest and a difference of sums would lose digits."""
-    first = _add_up(work, columns, targets, weight, centred=False)
+    first = _add_up(work, columns, targets, weight)
     raw = np.diag(first.gram).copy()
     gram = first.gram - (first.means * work.unit_weight[:, None]).T @ first.means
     if (np.diag(gram) < LOSES_DIGITS * raw).any():
-        return _add_up(work, columns, targets, weight, centred=True)
-    link = work.link if work.plan.by_unit else work.link.T
-    return replace(first, gram=gram, sums=first.sums - link.T @ first.means)
+        return replace(_add_up(work, columns, targets, weight, first.means), means=first.means)
+    return replace(first, gram=gram, sums=first.sums - work.by_effect @ first.means)
 
 
-def _add_up(work: Absorber, columns: Columns, targets: Floats, weight: Floats | None, *, centred: bool) -> Moments:
+def _add_up(
+    work: Absorber, columns: Columns, targets: Floats, weight: Floats | None, centre: Floats | None = None
+) -> Moments:
+    """Moments of the columns less a centre (U, p), if one is given; rows are scaled by the root of their weight, so that
+    the cross products are those of one matrix with itself."""
     plan, width = work.plan, columns.width
     means = np.empty((plan.units, width))
+    root = np.ones(plan.cells.n) if weight is None else np.sqrt(weight)
+    scaled_targets = targets if weight is None else targets / root[:, None]
 
     def add(todo: Sequence[Block]) -> tuple[Floats, Floats, Floats]:
         gram, cross = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
         sums = np.zeros((plan.effects, width))
         space = np.empty((0 if weight is None else max(rows.stop - rows.start for rows, _ in todo), width))
         for rows, units in todo:
-            part = columns.take(rows)
+            part, part_root = columns.take(rows), root[rows]
             edges = plan.starts[units.start : units.stop + 1] - rows.start
-            part_weight = np.ones(part.shape[0]) if weight is None else weight[rows]
-            means[units] = run_sums(edges, part_weight, part) / work.unit_weight[units, None]
-            if centred:
-                part = subtract(part, means[units], edges)
-            sums += tally(plan.cells.effect[rows], part_weight, part, plan.effects)
-            cross += np.dot(part.T, targets[rows])
-            scaled = part if weight is None else np.einsum("ij,i->ij", part, part_weight, out=space[: part.shape[0]])
-            gram += np.dot(scaled.T, part)
+            if centre is not None:
+                part = subtract(part, centre[units], edges)
+            if weight is not None:
+                part = np.multiply(part, part_root[:, None], out=space[: part.shape[0]])
+            means[units] = run_sums(edges, part_root, part) / work.unit_weight[units, None]
+            sums += tally(plan.cells.effect[rows], part_root, part, plan.effects)
+            cross += np.dot(part.T, scaled_targets[rows])
+            gram += np.dot(part.T, part)
         return sums, gram, cross
 
     sums, gram, cross = (added(parts) for parts in zip(*in_halves(plan, width, add), strict=True))
@@ -160,7 +164,10 @@ def net_sums(plan: Layout, columns: Columns, within: Within, codes: Codes, value
 def take_effects_off(total: Floats, plan: Layout, within: Within, codes: Codes, values: Floats) -> Floats:
     """Raw sums (levels, p) less what the effects contribute: cheaper than taking the effects out of every row."""
     for cells, part in ((plan.cells.unit, within.unit_part), (plan.cells.effect, within.effect_part)):
-        total -= cross_sums(codes, cells, values, (total.shape[0], part.shape[0])) @ part
+        if codes is cells:
+            total -= level_sums(codes, values, part.shape[0])[:, None] * part
+        else:
+            total -= cross_sums(codes, cells, values, (total.shape[0], part.shape[0])) @ part
     return total
 
 
@@ -175,6 +182,14 @@ def product(plan: Layout, columns: Columns, coef: Floats) -> Floats:
 
         in_halves(plan, columns.width, multiply)
     return out
+
+
+def column_sums(plan: Layout, columns: Columns, values: Floats) -> Floats:
+    """columns' @ values (p,) for values (n,), a block at a time."""
+    parts = in_halves(
+        plan, columns.width, lambda todo: added([np.dot(values[rows], columns.take(rows)) for rows, _ in todo])
+    )
+    return added(parts)
 
 
 def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> Floats:
