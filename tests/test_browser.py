@@ -209,6 +209,24 @@ def test_print_shows_what_screens_fold_away(browser, folder, tmp_path):
     assert "182,000" in text
 
 
+PAPER = {"viewport": {"width": 680, "height": 1000}}  # A4 without its margins, CSS pixels
+BEYOND = """[...document.querySelectorAll('table, .tiles li, .card, .answer')].map(e => {
+  const room = (e.closest('.group > div') || document.querySelector('main')).getBoundingClientRect();
+  const own = e.getBoundingClientRect();
+  return own.width && own.right > room.right + 1 ? e.innerText.slice(0, 60) : '';
+}).filter(Boolean)"""
+
+
+@pytest.mark.parametrize("name", [*REPORTS, "report-hostile", "report-foreign", "index", "data-health"])
+def test_on_paper_nothing_runs_into_its_neighbour(browser, folder, name):
+    with Visit(browser, folder / f"{name}.html", **PAPER) as visit:
+        visit.page.emulate_media(media="print")
+        assert visit.page.evaluate(BEYOND) == []
+        hidden = visit.page.evaluate("[...document.querySelectorAll('.orders, .filters, .find, .contents, summary')]"
+                                     ".filter(e => e.offsetParent !== null).length")  # fmt: skip
+        assert hidden == 0
+
+
 def test_dark_pages_have_no_white_boxes(browser, folder):
     from io import BytesIO
 

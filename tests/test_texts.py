@@ -10,7 +10,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from report_samples import cell
 
 from analysis import words
-from analysis.reporting import blocks
+from analysis.reporting import blocks, cards
 from analysis.reporting.document import read_document
 from analysis.words import catalogue
 
@@ -180,12 +180,61 @@ def test_the_templates_own_text_is_in_the_texts_too(root):
 def latin(monkeypatch):
     """A second language, as a file beside en.toml would give it."""
     made = {"templates": {"team-result": "## Res\n\nQuid actum sit."}, "page": {"failed_cell": "Pars deest."},
-            "managing": {"levers": {"caption": "Quid opus sit"}}}  # fmt: skip
+            "managing": {"levers": {"caption": "Quid opus sit"}},
+            "evidence": {"reasons": {"clusters": "Pauci ferunt: {effective} aequales."},
+                         "refused": {"wins": "{wins} tantum; {needed} desunt."},
+                         "warnings": {"logging_break": {"one": "x", "other": "{activity} ({n}) mutata {week}."}}},
+            "finding": {"unclear": "{Activities} et {outcome} simul."}}  # fmt: skip
     own = catalogue._texts
     monkeypatch.setattr(catalogue, "_texts", lambda name: made if name == "la" else own(name))
     catalogue._entry.cache_clear()
     yield "la"
     catalogue._entry.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Few reps carry it: as much evidence as 6.4 equal reps.", "Pauci ferunt: 6.4 aequales."),
+        ("12 wins in all; at least 30 are needed.", "12 wins tantum; 30 desunt."),
+        (
+            "Logged demo changed by a factor of 2.1 for 7 reps around 2026-03-02: the time before and after is not compared.",
+            "demo (7) mutata 2026-03-02.",
+        ),
+        ("Every check passed.", "Every check passed."),  # not translated
+        ("Something an analyst wrote.", "Something an analyst wrote."),
+    ],
+)
+def test_what_a_study_wrote_is_told_in_the_readers_language(latin, said, told):
+    assert words.retold(said, locale=latin) == told
+    assert words.retold(said, locale="en_GB") == said
+
+
+def test_every_reason_of_a_grade_is_recognised(latin, monkeypatch):
+    """Each English text, its gaps filled, is found again as itself: no text hides behind another one."""
+    everything = {"evidence": catalogue.entry("evidence")}
+    marked = json.loads(
+        json.dumps(everything), object_hook=lambda t: {k: f"§{v}" if isinstance(v, str) else v for k, v in t.items()}
+    )
+    own = catalogue._texts
+    monkeypatch.setattr(catalogue, "_texts", lambda name: marked if name == "la" else own(name))
+    catalogue._entry.cache_clear()
+    for section in ("reasons", "refused", "warnings", "shapes"):
+        for key, text in everything["evidence"][section].items():
+            for form in text.values() if isinstance(text, dict) else [text]:
+                filled = re.sub(r"\{\w+\}", "7 weeks", form)
+                assert words.retold(filled, locale="la") == f"§{filled}", (section, key)
+
+
+def test_the_card_of_a_finding_speaks_the_readers_language(latin):
+    row = {
+        "activity": "demo",
+        "grade": "C",
+        "outcome": "wins",
+        "reason": "Few reps carry it: as much evidence as 6.4 equal reps.",
+    }
+    made = cards.evidence_card(row, locale=latin)
+    assert made.reason == "Pauci ferunt: 6.4 aequales." and made.sentence == "Demos et wins simul."
 
 
 def headed(lang):

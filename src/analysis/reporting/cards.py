@@ -44,7 +44,7 @@ def evidence_card(
         sentence=words.finding_sentence(row, currency=currency, period=period, locale=locale),
         facts=_facts(row, currency, period, locale),
         checks=() if grade == "X" else listed,
-        reason=str(row.get("reason") or words.grade_meaning(grade, locale=locale)),
+        reason=words.retold(str(row.get("reason") or ""), locale=locale) or words.grade_meaning(grade, locale=locale),
         change_mind=change_mind or words.text(f"change_mind.{grade}", locale=locale),
         warning=words.text("page.stage_marker", locale=locale) if marker else failed_across(company_checks, locale),
         labels=(_label("checks", locale), _label("reason", locale), _label("change_mind", locale)),

@@ -56,7 +56,7 @@ def _row(old: pd.DataFrame, row: dict[Any, Any], period: str, locale: str) -> tu
 
 def _why(was: pd.Series, row: dict[Any, Any], period: str, locale: str) -> str:
     """The change of definition or of the amount of data, then the reason of the new grade."""
-    reason = str(row["reason"])
+    reason = words.retold(str(row["reason"]), locale=locale)
     if (was["lag_from"], was["lag_to"], was["outcome"]) != (row["lag_from"], row["lag_to"], row["outcome"]):
         return f"{words.text('moves.why_definition', locale=locale)} {reason}"
     gap = int(row["n_weeks"]) - int(was["n_weeks"])

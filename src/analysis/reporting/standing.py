@@ -36,7 +36,8 @@ class Teller(Protocol):
 def limits(desk: Teller, names: Sequence[str]) -> Group:
     """The standing limits of these names, the study's own warnings, and every metric that is not recorded."""
     standing = [desk.text(f"limit_{name}") for name in names]
-    warned = [words.capital(line) for lines in desk.pack.details.get("warnings", {}).values() for line in lines]
+    lines = [line for lines in desk.pack.details.get("warnings", {}).values() for line in lines]
+    warned = [words.capital(words.retold(line, locale=desk.locale)) for line in lines]
     blocks: list[Block] = [Points(tuple(standing + warned))]
     lacking = desk.pack.capabilities
     if lacking is not None and len(lacking := lacking[~lacking["available"].astype(bool)]):

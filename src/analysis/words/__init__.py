@@ -1,7 +1,7 @@
 """Words from numbers: what the reports say, in the reader's language, with every text in texts/*.toml."""
 
 from analysis.words.catalogue import DEFAULT_LOCALE as ENGLISH
-from analysis.words.catalogue import entry, has, plural, text
+from analysis.words.catalogue import entry, has, plural, retold, text
 from analysis.words.cells import spreadsheet_text, starts_formula
 from analysis.words.findings import finding_sentence
 from analysis.words.names import (
@@ -65,6 +65,7 @@ __all__ = [
     "number",
     "outcome_name",
     "plural",
+    "retold",
     "share",
     "shorten",
     "significant",

@@ -4,8 +4,9 @@ A locale such as ``de_AT`` looks for ``de_AT.toml``, then ``de.toml``, then Engl
 translation may grow step by step. Values are put in as they are: they are never read as templates themselves.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -56,6 +57,43 @@ def plural(key: str, count: float, values: Mapping[str, object] | None = None, *
     forms = entry(key, locale)
     category = plural_category(count, locale)
     return str(forms.get(category, forms["other"])).format_map(values or {})
+
+
+def retold(said: str, *, locale: str = DEFAULT_LOCALE, under: str = "evidence") -> str:
+    """What a study wrote in English, in another language; as it stands if it is no text below `under`.
+
+    Findings are written once and read in many languages. The numbers in them keep the form they were written in.
+    """
+    if locale.split("_")[0] == DEFAULT_LOCALE:
+        return said
+    for key, category, pattern in _patterns(under):
+        if found := pattern.fullmatch(said):
+            forms = entry(key, locale)
+            form = forms if isinstance(forms, str) else forms.get(category, forms["other"])
+            return str(form).format_map(found.groupdict())
+    return said
+
+
+@cache
+def _patterns(under: str) -> list[tuple[str, str, re.Pattern[str]]]:
+    """(key, plural category or "", what an English text looks like), the most telling first."""
+    found = []
+    for key, category, form in _forms(under, entry(under)):
+        parts = re.split(r"\{(\w+)\}", form)
+        shape = "".join(f"(?P<{part}>.+)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+        found.append((sum(map(len, parts[::2])), key, category, re.compile(shape, re.DOTALL)))
+    return [(key, category, pattern) for _, key, category, pattern in sorted(found, key=lambda f: (-f[0], f[1], f[2]))]
+
+
+def _forms(key: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Every English form below a key, with its plural category."""
+    for name, value in table.items():
+        if isinstance(value, str):
+            yield f"{key}.{name}", "", value
+        elif "other" in value:
+            yield from ((f"{key}.{name}", category, form) for category, form in value.items())
+        else:
+            yield from _forms(f"{key}.{name}", value)
 
 
 @cache

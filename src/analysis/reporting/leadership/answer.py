@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from analysis import words
 from analysis.reporting.blocks import Answer, Summary, Tile, Tiles, Title, grade_mark, status_mark
 from analysis.reporting.leadership.desk import Desk
@@ -32,14 +35,20 @@ def status(desk: Desk) -> str:
     return "on_track" if share >= REACHED else "watch" if share >= CLOSE else "behind"
 
 
+def finding(desk: Desk, row: Mapping[str, Any]) -> str:
+    """What one row of the findings says, in the report's language."""
+    pack = desk.pack
+    return words.finding_sentence(row, currency=pack.currency, period=pack.panel.period, locale=desk.locale)
+
+
 def sentence(desk: Desk) -> str:
     """The answer: the surest link with revenue, or that none is clear."""
-    return str(desk.found[0]["sentence"]) if desk.found else desk.text("answer_none")
+    return finding(desk, desk.found[0]) if desk.found else desk.text("answer_none")
 
 
 def answer(desk: Desk) -> Answer:
     """The answer, the other links, whether teams differ, one thing to do."""
-    others = [str(row["sentence"]) for row in desk.found[1:3]]
+    others = [finding(desk, row) for row in desk.found[1:3]]
     if more := [words.kinds_name(row["activity"], locale=desk.locale) for row in desk.found[3:]]:
         others.append(desk.text("also", {"activities": words.listed(more, locale=desk.locale)}))
     unclear = [words.kinds_name(row["activity"], locale=desk.locale) for row in desk.rows if row["grade"] in "CDX"]

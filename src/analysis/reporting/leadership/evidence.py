@@ -42,7 +42,7 @@ def verdict_row(desk: Desk, row: dict[str, Any]) -> tuple[str | Mark, ...]:
         grade_mark(row["grade"], locale=desk.locale),
         amount(desk, row),
         delay_words(desk, row),
-        str(row["reason"]),
+        words.retold(str(row["reason"]), locale=desk.locale),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ FITS = {"": "fit", "revenue": "fit_revenue", "revenue, additive": "fit_additive"
 
 def findings_answer(book: Book) -> Answer:
     """Which activities predict the outcome, and for which that cannot be said."""
-    claims = [str(row["sentence"]) for row in book.claims]
+    claims = [sentence(book, row) for row in book.claims]
     unclear = [str(row["activity"]) for row in book.rows if row["grade"] in ("C", "D", "X")]
     none = [str(row["activity"]) for row in book.rows if row["grade"] == "E"]
     details = claims[1:]
@@ -32,11 +33,17 @@ def findings_answer(book: Book) -> Answer:
     return Answer(first, tuple(details), mark=grade_mark(grade, locale=book.say.locale))
 
 
+def sentence(book: Book, row: Mapping[Any, Any]) -> str:
+    """What one row says, in the notebook's language."""
+    return words.finding_sentence(row, currency=book.panel.currency, period=book.panel.period, locale=book.say.locale)
+
+
 def plan(book: Book) -> Table:
     """What is tested and how, fixed before any outcome is set against any activity."""
     chosen, period, say = book.plan, book.plan.period, book.say
     left_out = [
-        say.text("findings.left_out_why", {"activities": say.kinds(kind), "why": why}) for kind, why in chosen.excluded
+        say.text("findings.left_out_why", {"activities": say.kinds(kind), "why": words.retold(why, locale=say.locale)})
+        for kind, why in chosen.excluded
     ]
     counted = {"n": len(chosen.activities), "share": say.share(chosen.limits.claim_q)}
     fixed = {

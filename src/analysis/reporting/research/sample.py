@@ -44,10 +44,14 @@ def notes(book: Book) -> Block:
     """What a reader must know before the numbers: gaps filled, activities left out, logging that changed, refusals."""
     company = book.say.text("sample.company")
     warned = {scope: lines for scope, lines in book.details["warnings"].items() if scope}
-    said = [*book.panel.notes, *book.details["warnings"][""]]
-    said += [f"{scope}: {line}" for scope, lines in warned.items() for line in lines]
+    said = [*book.panel.notes, *(words.retold(line, locale=book.say.locale) for line in book.details["warnings"][""])]
     said += [
-        book.say.text("sample.scope_refused", {"scope": scope or company, "why": why})
+        f"{scope}: {words.retold(line, locale=book.say.locale)}" for scope, lines in warned.items() for line in lines
+    ]
+    said += [
+        book.say.text(
+            "sample.scope_refused", {"scope": scope or company, "why": words.retold(why, locale=book.say.locale)}
+        )
         for scope, why in book.details["refusals"].items()
     ]
     if not said:

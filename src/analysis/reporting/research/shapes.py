@@ -36,7 +36,9 @@ def shape_curves(book: Book) -> pd.DataFrame:
 def shape_reading(book: Book) -> Note:
     """Which activities stop helping, which answer straight, and for which no shape can be told."""
     told = {str(kind): found for kind, found in book.details["shapes"].items()}
-    bent = [str(found["sentence"]) for found in told.values() if found["sentence"]]
+    bent = [
+        words.retold(str(found["sentence"]), locale=book.say.locale) for found in told.values() if found["sentence"]
+    ]
     said = list(bent)
     for shape in ("straight", "none", "not told"):
         named = book.say.together([kind for kind, found in told.items() if found["shape"] == shape])

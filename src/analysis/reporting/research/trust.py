@@ -17,7 +17,13 @@ def trust_answer(book: Book) -> Answer:
     """How far the findings carry, by their weakest links."""
     say = book.say
     rows = [
-        say.text("trust.reason", {"activity": say.label(str(row["activity"])), "reason": row["reason"]})
+        say.text(
+            "trust.reason",
+            {
+                "activity": say.label(str(row["activity"])),
+                "reason": words.retold(str(row["reason"]), locale=say.locale),
+            },
+        )
         for row in book.rows
     ]
     sure = [str(row["activity"]) for row in book.rows if row["grade"] == "A"]

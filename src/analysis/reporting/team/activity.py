@@ -155,7 +155,7 @@ def things(desk: Desk, found: pd.DataFrame) -> Block:
 def thing(desk: Desk, row: Mapping[Any, Any]) -> str:
     """One thing with its gap to the peers and what closing it goes with; management's own words where no gap is known."""
     if not words.is_known(row.get("gap")):
-        return str(row["sentence"])
+        return words.retold(str(row["sentence"]), locale=desk.locale, under="management")
     metric = str(row["thing"])
     is_share = metric in CONVERSIONS
     key = "thing_share" if is_share else "thing_pace"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from analysis import words
@@ -46,6 +49,12 @@ def next_step(desk: Desk) -> str:
     return desk.text("next_record")
 
 
+def finding(desk: Desk, row: Mapping[str, Any]) -> str:
+    """What one row of the findings says, in the report's language."""
+    pack = desk.pack
+    return words.finding_sentence(row, currency=pack.currency, period=pack.panel.period, locale=desk.locale)
+
+
 def sentence(desk: Desk) -> str:
     """The answer: what goes with revenue here, or that nothing can be said yet."""
     if not desk.claims:
@@ -54,12 +63,12 @@ def sentence(desk: Desk) -> str:
             return desk.text("answer_none")
         kinds = words.listed([words.kinds_name(k, locale=desk.locale) for k in company["activity"]], locale=desk.locale)
         return desk.text("answer_company_only", {"activities": kinds})
-    return str(desk.claims[0]["sentence"])
+    return finding(desk, desk.claims[0])
 
 
 def answer(desk: Desk) -> Answer:
     """The answer, what supports it, and one thing to do."""
-    others = [str(row["sentence"]) for row in desk.claims[1:3]]
+    others = [finding(desk, row) for row in desk.claims[1:3]]
     unclear = desk.findings[desk.findings["grade"].isin(["C", "D", "X"])]["activity"]
     if len(unclear):
         kinds = words.listed([words.kinds_name(k, locale=desk.locale) for k in unclear], locale=desk.locale)
