@@ -16,6 +16,7 @@ from analysis.management import handoff, leads
 from analysis.management.response import response_effect
 from analysis.reporting import alignment, mail, pdf
 from analysis.reporting.alignment import change, hand_off
+from analysis.reporting.alignment.desk import shares_of_a_whole
 from analysis.reporting.blocks import Figure, Group, Note, Points, Table
 from analysis.reporting.page import PageExporter
 
@@ -251,3 +252,12 @@ def test_status_is_that_of_the_weakest_side(desk):
     weakest = min(side["within"] for side in desk.sides.values())
     expected = "on_track" if weakest >= 0.9 else "watch" if weakest >= 0.7 else "behind"
     assert alignment.summary(desk).status == expected
+
+
+def test_a_share_of_closed_business_is_never_below_none_or_above_all():
+    wide = pd.DataFrame({"share": [0.26, 0.66], "conf_low": [-0.1, -0.92], "conf_high": [0.63, 2.23]})
+    cut = shares_of_a_whole(wide)
+    assert cut["conf_low"].tolist() == [0.0, 0.0] and cut["conf_high"].tolist() == [0.63, 1.0]
+    assert cut["share"].equals(wide["share"])
+    thin = alignment.Desk(samples.pack("two reps"))
+    assert "−" not in str(alignment.inbound(thin)) and "inbound" in str(alignment.inbound(thin))

@@ -176,8 +176,12 @@ def test_quartiles_are_managements_and_small_groups_are_blank(desk):
     hidden.__dict__["book"] = tight
     if isinstance(figure, Figure):
         assert [row[1] for row in figure.table.rows] == [words.share(v) for v in found["value"]]
-        blank = leadership.quartiles(hidden)
+        small = leadership.Desk(desk.pack)
+        small.__dict__["quartiles"] = found.assign(value=np.nan, conf_low=np.nan, conf_high=np.nan)
+        blank = leadership.quartiles(small)
         assert {row[1] for row in blank.table.rows} == {"–"} and "left blank" in blank.note
+        one_each = leadership.quartiles(hidden)  # a quarter of so few managers would be one person
+        assert isinstance(one_each, Note) and "Fewer than 1000 managers" in one_each.text
     few = leadership.pace(hidden)
     assert isinstance(few, Note) and "Fewer than 1000 managers" in few.text
 

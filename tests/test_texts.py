@@ -32,7 +32,7 @@ FLOORS = ("evidence", "management")
 IDENTIFIERS = {  # values that other rooms write into their frames and files; they are looked up, never shown
     "all sources", "all together", "not told", "revenue, additive", "not confirmed", "weaker than claimed",
     "stronger than claimed", "too early", "DejaVu Sans", "Report page",
-    "revenue, multiplicative", "rep_id kind direction outcome contact_level account_id opportunity_id", "usual by ",
+    "revenue, multiplicative", "rep_id kind direction outcome contact_level account_id opportunity_id",
     "occurred_on duration_s is_meaningful", "too few peers to compare", "above the team", "below the team",
     "like the team", "own conversions", "never contacted",
 }  # fmt: skip
@@ -51,13 +51,15 @@ def modules(root):
 
 
 def skipped(tree):
-    """Ids of the strings that no reader of a report sees: docstrings, errors for a programmer, representations."""
+    """Ids of the strings that no reader of a report sees: docstrings, errors for a programmer, representations, keys."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) or (isinstance(node, ast.FunctionDef) and node.name == "__repr__"):
             found |= {id(inner) for inner in ast.walk(node)}
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             found.add(id(node.value))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "shared":  # by what a result is kept
+            found |= {id(inner) for inner in ast.walk(node.args[0])}
     return found
 
 

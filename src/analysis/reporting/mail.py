@@ -81,7 +81,7 @@ def write(manifest: Mapping[str, Any], store: Store, *, base_url: str = "", loca
 _TEMPLATE = """<!doctype html>
 <html lang="{{ lang }}"><head><meta charset="utf-8"><title>{{ subject }}</title></head>
 <body style="margin:0;padding:16px;background:{{ c.paper }};color:{{ c.ink }};font:16px/1.5 Arial,sans-serif;overflow-wrap:anywhere">
-<main><h1 style="font-size:20px;margin:0 0 4px" dir="auto">{{ subject }}</h1>
+<main><h1 style="font-size:20px;margin:0 0 4px">{{ subject }}</h1>
 <p style="margin:0 0 12px;color:{{ c.mute }}">{{ result }}</p>
 <p style="margin:0 0 12px;font-size:18px;font-weight:bold">{{ lines[0] }}</p>
 <p style="margin:0 0 4px">{{ lines[1] }}</p><p style="margin:0 0 16px">{{ lines[2] }}</p>

@@ -50,7 +50,8 @@ class Desk(CompanyDesk):
         """Business from inbound leads by quarter."""
         from analysis.management.leads import inbound
 
-        return self.ask(inbound)
+        found = self.ask(inbound)
+        return shares_of_a_whole(found) if isinstance(found, pd.DataFrame) else found
 
     @cached_property
     def handoff(self) -> Any:
@@ -108,3 +109,8 @@ class Desk(CompanyDesk):
 def open_desk(pack: str = "", data: str = "", locale: str = "en") -> Desk:
     """The desk of a company pack's folder; without one, made now from a data folder."""
     return Desk(open_company(pack, data)[0], None, locale)
+
+
+def shares_of_a_whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with ranges of its shares cut at none and all: few deals leave them wider than a share can be."""
+    return frame.assign(conf_low=frame["conf_low"].clip(lower=0.0), conf_high=frame["conf_high"].clip(upper=1.0))

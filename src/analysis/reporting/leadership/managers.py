@@ -79,6 +79,8 @@ def quartiles(desk: Desk) -> Block:
     if told := desk.told(desk.quartiles, desk.text("quartiles")):
         return told
     found = desk.quartiles.sort_values("quartile")
+    if found["managers"].sum() < desk.min_group:  # a quarter of them would be one person
+        return Note(desk.text("few_managers", {"n": desk.min_group}), desk.text("quartiles"))
     labels = words.entry("leadership.quartile_names", desk.locale)
     frame = pd.DataFrame(
         {

@@ -8,6 +8,7 @@ from analysis import words
 from analysis.management import dark, last_mile, leads
 from analysis.management import handoff as hand
 from analysis.management.response import ResponseEffect, response_effect
+from analysis.reporting.alignment.desk import shares_of_a_whole
 from analysis.reporting.alignment.response import held_equal, plain
 from analysis.reporting.blocks import Answer, Note, Table
 from analysis.reporting.managing.desk import Desk
@@ -116,7 +117,9 @@ def campaigns_table(desk: Desk, number: int = 10) -> Table | Note:
 def inbound_table(desk: Desk) -> Table | Note:
     """Pipeline and closed business from inbound leads by quarter."""
     found = desk.ask(lambda: leads.inbound(desk.book), "inbound")
-    return found if isinstance(found, Note) else table(desk.say, "inbound", found, INBOUND, currency=desk.book.currency)
+    if isinstance(found, Note):
+        return found
+    return table(desk.say, "inbound", shares_of_a_whole(found), INBOUND, currency=desk.book.currency)
 
 
 def handoff(desk: Desk) -> Table | Note:
