@@ -48,7 +48,7 @@ class Thing:
 def levers_by_team(book: Book, panel: RepWeeks) -> dict[str, dict[str, float]]:
     """Per team: the kinds graded A or B for it, with the money of one more."""
     teams = sorted({team for team in panel.team_id if isinstance(team, str)})
-    return {team: candidates(book.findings, list(panel.counts), team) for team in teams}
+    return {team: candidates(book, list(panel.counts), team) for team in teams}
 
 
 def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp, backed: dict[str, dict[str, float]]) -> pd.DataFrame:

@@ -54,7 +54,10 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
         return gap
     rows, contact = contacts(book)
     account, day = rows["account_id"].cat.codes.to_numpy().astype(np.int64), day_numbers(rows["occurred_on"])
-    days = np.unique(account * _FAR + day)
+    by_day = np.argsort(account * _FAR + day, kind="stable")
+    days = (account * _FAR + day)[by_day]
+    is_last = np.r_[days[1:] != days[:-1], True] if len(days) else np.zeros(0, dtype=bool)
+    days, latest_row = days[is_last], by_day[is_last]
     same = np.diff(days // _FAR) == 0
     owner, gap = (days[1:] // _FAR)[same], np.diff(days)[same]
     latest = _from_the_end(owner) < LATEST_GAPS
@@ -62,8 +65,7 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
     names = rows["account_id"].cat.categories
     number = np.bincount(gaps["account"], minlength=len(names))
     total = np.bincount(gaps["account"], gaps["gap"], len(names))
-    by_day = np.lexsort((np.arange(len(day)), day, account))
-    last = by_day[np.r_[account[by_day][1:] != account[by_day][:-1], True]] if len(by_day) else by_day
+    last = latest_row[np.r_[~same, True]] if len(days) else latest_row
     last = last[np.lexsort((last, day[last]))]
     of = account[last]
     seen = rows.iloc[last]

@@ -74,15 +74,16 @@ def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[
     """Aalen-Johansen curves by week of age under Dirichlet weights on the deals."""
     week = np.minimum(cases["days"].to_numpy(dtype=float) // 7, _LONGEST_WEEKS - 1).astype(int)
     end = cases["end"].to_numpy()
-    cells, place = np.unique(np.column_stack([week, end]), axis=0, return_inverse=True)
-    count = np.bincount(place.ravel())
+    count = np.bincount(week * 3 + end)
+    cells = np.flatnonzero(count)
+    count = count[cells]
     # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
     weight = rng.gamma(count, size=(draws, len(count)))
     ages = int(week.max()) + 1
     by_end = np.zeros((3, draws, ages))
     for kind in (OPEN, EVENT, OTHER):
-        of_kind = cells[:, 1] == kind
-        by_end[kind][:, cells[of_kind, 0]] = weight[:, of_kind]
+        of_kind = cells % 3 == kind
+        by_end[kind][:, cells[of_kind] // 3] = weight[:, of_kind]
     total = by_end.sum(axis=0)
     after = np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total
     # A deal still open at its last seen age was at risk for half of that week on average.

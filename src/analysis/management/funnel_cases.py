@@ -13,7 +13,7 @@ from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.deals import asked_deals, timed_asks, timed_deals
 from analysis.management.intervals import Floats
-from analysis.management.records import attempts, effort
+from analysis.management.records import attempt_places, attempts, effort
 from analysis.management.roster import Places, day_numbers, places, roster
 from analysis.management.survival import EVENT, OPEN, OTHER
 
@@ -61,17 +61,17 @@ def step_cases(book: Book, step: str, since: pd.Timestamp) -> pd.DataFrame | Not
 def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     if gap := book.need("activities", "is_meaningful"):
         return gap
-    people, rows = roster(book), _since(attempts(book), "occurred_on", since)
-    team, rep = places(rows["team_id"], people.teams), places(rows["rep_id"], people.reps)
-    week = (day_numbers(rows["occurred_on"]) + 3) // 7  # day 0, 1970-01-01, was a Thursday
+    people, tried = roster(book), attempt_places(book)
+    known = (tried.day > _number(since)) & (tried.team >= 0) & (tried.rep >= 0)
+    week = (tried.day[known] + 3) // 7  # day 0, 1970-01-01, was a Thursday
     week = week - (week.min() if len(week) else 0)
-    weeks, reps = int(week.max(initial=0)) + 1, max(len(people.reps), 1)
-    known = (team >= 0) & (rep >= 0)
-    cell = ((team * reps + rep) * weeks + week)[known]
-    tried, place = np.unique(cell, return_inverse=True)
-    reached = np.bincount(place, flags(rows["is_meaningful"])[known], len(tried))
-    who = {"team": tried // weeks // reps, "rep": tried // weeks % reps}
-    return pd.DataFrame({**who, "reached": reached, "weight": np.bincount(place, minlength=len(tried)).astype(float)})
+    weeks, reps, teams = int(week.max(initial=0)) + 1, max(len(people.reps), 1), max(len(people.teams), 1)
+    cell = (tried.team[known] * reps + tried.rep[known]) * weeks + week
+    weight = np.bincount(cell, minlength=teams * reps * weeks).astype(np.float64)
+    reached = np.bincount(cell, flags(attempts(book)["is_meaningful"])[known], len(weight))
+    some = np.flatnonzero(weight)
+    who = {"team": some // weeks // reps, "rep": some // weeks % reps}
+    return pd.DataFrame({**who, "reached": reached[some], "weight": weight[some]})
 
 
 def flags(column: pd.Series) -> NDArray[np.bool_]:
@@ -203,9 +203,9 @@ def _counts(book: Book, name: str, since: pd.Timestamp) -> Floats:
 def _events(book: Book, name: str) -> tuple[Places, Places]:
     """Rep (place in the roster) and day of every event of this name."""
     if name in ("attempt", "connect"):
-        rows = attempts(book)
-        rows = rows.loc[flags(rows["is_meaningful"])] if name == "connect" else rows
-        return places(rows["rep_id"], roster(book).reps), day_numbers(rows["occurred_on"])
+        tried = attempt_places(book)
+        these = flags(attempts(book)["is_meaningful"]) if name == "connect" else slice(None)
+        return tried.rep[these], tried.day[these]
     rows, day = book.frame("opportunities"), _DAYS.get(name, "asked_on")
     if name == "ask":
         asked = asked_deals(book)

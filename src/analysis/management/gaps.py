@@ -17,10 +17,10 @@ from analysis.management.book import Book
 from analysis.management.deals import timed
 from analysis.management.funnel_cases import flags
 from analysis.management.intervals import Floats
-from analysis.management.levers import lever_effects
+from analysis.management.levers import levers
 from analysis.management.plan import Effect
-from analysis.management.records import attempts, dates, rep_weeks_worked
-from analysis.management.roster import Places, day_numbers, numbered, places, roster
+from analysis.management.records import attempt_places, attempts, dates, rep_weeks_worked
+from analysis.management.roster import Places, roster
 from analysis.management.survival import OPEN, cell_conversions
 
 RATE_WEEKS = 26
@@ -54,21 +54,19 @@ def rep_weeks_by_kind(book: Book) -> RepWeeks:
 
 
 def _rep_weeks_by_kind(book: Book) -> RepWeeks:
-    people, grid = roster(book), rep_weeks_worked(book)
+    people, grid, tried = roster(book), rep_weeks_worked(book), attempt_places(book)
     seen, monday = np.unique(grid.rep), np.unique(grid.monday)
     worked = np.full((len(seen), len(monday)), np.nan)
     worked[np.searchsorted(seen, grid.rep), np.searchsorted(monday, grid.monday)] = grid.share
-    rows = attempts(book)
-    day = day_numbers(rows["occurred_on"])
-    rep, week = _place(seen, places(rows["rep_id"], people.reps)), _place(monday, day - (day + 3) % 7)
-    kind, kinds = numbered(rows["kind"])
+    rep, week = _place(seen, tried.rep), _place(monday, tried.day - (tried.day + 3) % 7)
+    kind, kinds = tried.kind, tried.kinds
     inside = (rep >= 0) & (week >= 0) & (kind >= 0)
     cell = ((kind * worked.shape[0] + rep) * worked.shape[1] + week)[inside]
     size, shape = len(kinds) * worked.size, (len(kinds), *worked.shape)
     cube = np.bincount(cell, minlength=size).reshape(shape).astype(float)
     meaningful: dict[str, Floats] | None = None
     if book.has("activities", "is_meaningful"):
-        good = np.bincount(cell, flags(rows["is_meaningful"])[inside], size).reshape(shape)
+        good = np.bincount(cell, flags(attempts(book)["is_meaningful"])[inside], size).reshape(shape)
         meaningful = {str(name): good[number] for number, name in enumerate(kinds)}
     names = np.append(people.teams, np.nan)  # the place of an unknown team, -1, is the last
     counts = {str(name): cube[number] for number, name in enumerate(kinds)}
@@ -84,9 +82,9 @@ def _place(sorted_values: Places, values: Places) -> Places:
     return np.where(sorted_values[place] == values, place, -1)
 
 
-def candidates(findings: pd.DataFrame | None, kinds: list[str], team_id: str) -> dict[str, float]:
+def candidates(book: Book, kinds: list[str], team_id: str) -> dict[str, float]:
     """Kinds that the study grades A or B for this team or the company, with the money of one more."""
-    effects = lever_effects(findings, team_id)
+    effects = levers(book, team_id)
     return {kind: effect.money for kind, effect in effects.items() if kind in kinds and isinstance(effect, Effect)}
 
 

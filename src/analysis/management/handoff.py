@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
@@ -65,28 +67,33 @@ def _hours(clocks: Clocks, team: pd.Series, spans: dict[str, tuple[pd.Series, pd
 
 def _clocks(book: Book, team: pd.Series) -> Clocks:
     """Teams by their common opening hours; a clock is costly, and teams of one region share theirs. "" = no team."""
-    zones, rules = _zones(book), book.rules.hours
+    zones, rules, holidays = _zones(book), book.rules.hours, _holidays(book)
     out: Clocks = {}
     for name in ["", *sorted(team.dropna().unique())]:
-        zone, free = zones.get(name, rules.timezone), _holidays(book, name)
+        zone, free = zones.get(name, rules.timezone), frozenset(holidays.get("", []) + holidays.get(name, []))
         out.setdefault(BusinessHours(zone, rules.opens, rules.closes, rules.weekdays, free), []).append(name)
     return out
 
 
-def _holidays(book: Book, team: str) -> frozenset:
+def _holidays(book: Book) -> dict[str, list[date]]:
+    """Days off by team; "" = of all."""
     if not book.has("holidays"):
-        return frozenset()
+        return {}
     table = book.frame("holidays")
-    mine = table["team_id"].isna() | (table["team_id"] == team) if "team_id" in table else slice(None)
-    return frozenset(table.loc[mine, "date"].dt.date)
+    team = table["team_id"].fillna("") if "team_id" in table else pd.Series("", index=table.index)
+    out: dict[str, list[date]] = {}
+    for name, day in zip(team, table["date"].dt.date, strict=True):
+        out.setdefault(str(name), []).append(day)
+    return out
 
 
 def _offset(book: Book, team: pd.Series, instants: pd.Series) -> pd.Series:
     """Local clock less UTC, by the team's zone."""
     zones = _zones(book)
     out = pd.Series(pd.Timedelta(0), index=instants.index).astype("timedelta64[us]")
+    zone_of = team.map(zones).to_numpy(dtype=object)
     for zone in sorted(set(zones.values())):
-        rows = team.map(zones).eq(zone).fillna(False)
+        rows = zone_of == zone
         local = instants.loc[rows].dt.tz_convert(zone).dt.tz_localize(None)
         out.loc[rows] = (local - instants.loc[rows].dt.tz_localize(None)).astype("timedelta64[us]")
     return out

@@ -14,6 +14,7 @@ from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
 from analysis.management.intervals import poisson, ratio_by
 from analysis.management.periods import period_of, periods
+from analysis.management.roster import places
 from analysis.management.survival import EVENT, OPEN, conversion
 
 SAY = words.Voice("management.leads")
@@ -175,5 +176,6 @@ def _with_inbound(book: Book) -> pd.DataFrame | NotRecorded:
     if "lead_id" in deals:
         flag |= unsaid & deals["lead_id"].notna()
     if book.has("leads", "opportunity_id"):
-        flag |= unsaid & deals["opportunity_id"].isin(book.frame("leads")["opportunity_id"].dropna())
+        known = book.frame("leads")["opportunity_id"].dropna().to_numpy(dtype=object)
+        flag |= unsaid & (places(deals["opportunity_id"], known) >= 0)
     return deals.assign(inbound=flag, team_id=COMPANY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import words
+from analysis.management.book import Book
 from analysis.management.plan import Effect
 
 ADMITTED = ("A", "B")
@@ -27,6 +28,11 @@ _ASKED = (
 )
 
 
+def levers(book: Book, team_id: str) -> dict[str, Effect | str]:
+    """What the book's study says of every activity for a team; see `lever_effects`."""
+    return book.shared(f"levers of {team_id}", lambda: lever_effects(book.findings, team_id))
+
+
 def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effect | str]:
     """Per activity of the study: its effect where graded A or B for the team or the company, else why it is no lever.
 
@@ -34,10 +40,12 @@ def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effe
     """
     if findings is None:
         return {}
-    scope, team = findings["scope"].to_numpy(dtype=object), findings["team_id"].to_numpy(dtype=object)
-    mine = findings.loc[(scope == "company") | (team == team_id), list(_ASKED)]
+    team = findings["team_id"].to_numpy(dtype=object)
+    columns = zip(*(findings[name].tolist() for name in _ASKED), strict=True)
+    rows = [dict(zip(_ASKED, values, strict=True)) for values in columns]
+    own = [row for row, whose in zip(rows, team, strict=True) if row["scope"] != "company" and whose == team_id]
     out: dict[str, Effect | str] = {}
-    for row in mine.sort_values("scope", ascending=False, kind="stable").to_dict("records"):
+    for row in own + [row for row in rows if row["scope"] == "company"]:
         known = out.get(row["activity"])
         if isinstance(known, Effect):
             continue

@@ -17,8 +17,8 @@ from analysis.management.book import Book
 from analysis.management.deals import timed_deals, usual_days
 from analysis.management.intervals import Cells, Floats, cell_means, cell_medians, cell_ratios
 from analysis.management.periods import period_of
-from analysis.management.records import attempts, rep_days, won_credit
-from analysis.management.roster import Places, Roster, day_numbers, numbered, places, roster
+from analysis.management.records import attempt_places, attempts, rep_days, won_credit
+from analysis.management.roster import Places, Roster, day_numbers, places, roster
 from analysis.management.survival import cell_conversions
 
 COLUMNS = ("cell", "value", "conf_low", "conf_high", "n")
@@ -209,9 +209,8 @@ def _activities(book: Book, grid: Grid) -> Parts:
 
 def _rep_sums(book: Book, grid: Grid, units: Cells) -> dict[str, Floats]:
     """Per unit (team, rep and period): attempts, attempts per kind and, where recorded, quality counts."""
-    rows = attempts(book)
-    period = period_of(rows["occurred_on"], grid.table)
-    team, rep = places(rows["team_id"], grid.people.teams), places(rows["rep_id"], grid.people.reps)
+    rows, tried = attempts(book), attempt_places(book)
+    period, team, rep = period_of(rows["occurred_on"], grid.table), tried.team, tried.rep
     unit = (team * len(grid.people.reps) + rep) * len(grid.table) + period
     place = np.searchsorted(units, unit)
     inside = (period >= 0) & (team >= 0) & (rep >= 0) & (place < len(units))
@@ -225,7 +224,7 @@ def _rep_sums(book: Book, grid: Grid, units: Cells) -> dict[str, Floats]:
         known, accounts = account >= 0, int(account.max(initial=0)) + 1
         pairs = np.unique((place * accounts + account)[known])
         sums["accounts_touched"] = np.bincount(pairs // accounts, minlength=len(units)).astype(float)
-    kind, kinds = numbered(rows["kind"])
+    kind, kinds = tried.kind[inside], tried.kinds
     cube = np.bincount((kind * len(units) + place)[kind >= 0], minlength=len(kinds) * len(units))
     counts = cube.reshape(len(kinds), len(units)).astype(float)
     return sums | {f"kind:{name}": counts[number] for number, name in enumerate(kinds)}

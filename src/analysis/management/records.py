@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.management.book import Book
 from analysis.management.intervals import Floats
-from analysis.management.roster import Places, Roster, day_numbers, places, roster, texts
+from analysis.management.roster import Places, Roster, day_numbers, numbered, places, roster, texts
 
 _THURSDAY = 3  # 1970-01-01, day 0, was a Thursday
 
@@ -51,11 +52,38 @@ def _effort(book: Book) -> pd.DataFrame:
 
 def attempts(book: Book) -> pd.DataFrame:
     """Effort that concerns a customer: all but internal (an answer received closes an attempt and counts with it)."""
+    return book.shared("attempts", lambda: _attempts(book))
+
+
+def _attempts(book: Book) -> pd.DataFrame:
     rows = effort(book)
     if "direction" not in rows:
         return rows
-    internal = rows["direction"].eq("internal").fillna(False)
+    direction, names = numbered(rows["direction"])
+    internal = np.isin(direction, np.flatnonzero(names == "internal"))
     return rows.loc[~internal] if internal.any() else rows
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPlaces:
+    """The rows of `attempts` as numbers: rep and team (places in the roster), kind (place among kinds), day (since 1970)."""
+
+    rep: Places
+    team: Places
+    kind: Places
+    kinds: NDArray[Any]
+    day: Places
+
+
+def attempt_places(book: Book) -> AttemptPlaces:
+    """Who tried what, and when; see `AttemptPlaces`."""
+    return book.shared("attempt_places", lambda: _attempt_places(book))
+
+
+def _attempt_places(book: Book) -> AttemptPlaces:
+    rows, people = attempts(book), roster(book)
+    rep, team = places(rows["rep_id"], people.reps), places(rows["team_id"], people.teams)
+    return AttemptPlaces(rep, team, *numbered(rows["kind"]), day_numbers(rows["occurred_on"]))
 
 
 def won_credit(book: Book) -> pd.DataFrame:

@@ -13,6 +13,9 @@ from scipy import special
 
 from analysis.management.intervals import Floats
 
+COLUMNS = ["shrunk", "shrunk_low", "shrunk_high", "group_mean", "gap", "gap_low", "gap_high", "own_share"]
+MOST_STEPS = 60
+CLOSE_ENOUGH = 1e-6  # of the probability
 _SPREAD = np.linspace(0.01, 0.6, 10)  # sd of the reps' true shares as a part of sqrt(mu (1 - mu))
 
 
@@ -37,9 +40,9 @@ def pool_shares(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) ->
     both = np.hstack([mean, mean - centre]), np.hstack([sd, sd])
     (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
     group = float(weight @ centre[:, 0])
-    columns = {"shrunk": weight @ mean, "shrunk_low": np.clip(low, 0, 1), "shrunk_high": np.clip(high, 0, 1)}
-    columns |= {"group_mean": np.full(len(n), group), "gap": weight @ mean - group}
-    return pd.DataFrame({**columns, "gap_low": gap_low, "gap_high": gap_high, "own_share": own})
+    shrunk, bounds = weight @ mean, (np.clip(low, 0, 1), np.clip(high, 0, 1))
+    values = (shrunk, *bounds, np.full(len(n), group), shrunk - group, gap_low, gap_high, own)
+    return pd.DataFrame(np.column_stack(values), columns=COLUMNS)
 
 
 def _mean_grid(wins: float, trials: float) -> Floats:
@@ -50,19 +53,31 @@ def _mean_grid(wins: float, trials: float) -> Floats:
 
 
 def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
-    """Quantiles of a mixture of normals (components x cases) by bisection."""
+    """Quantiles of a mixture of normals (components x cases) by Newton steps within a bracket."""
     keep = weight > 1e-3 * weight.max()
     weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], np.maximum(sd[keep], 1e-12)
     cases = mean.shape[1]
-    tails = np.repeat([(1 - level) / 2, (1 + level) / 2], cases)
-    low, high = (np.tile(edge, 2) for edge in ((mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0)))
-    for _ in range(17):
-        middle = (low + high) / 2
-        z = (middle.reshape(2, 1, cases) - mean) / sd
-        above = np.concatenate([weight @ special.ndtr(part) for part in z]) > tails
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    lower, upper = np.split((low + high) / 2, 2)
-    return lower, upper
+    tails = np.repeat([(1 - level) / 2, (1 + level) / 2], cases).reshape(2, cases)
+    low, high = ((mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0))
+    low, high = np.tile(low, (2, 1)), np.tile(high, (2, 1))
+    centre = weight @ mean
+    spread = np.sqrt(np.maximum(weight @ (sd**2 + mean**2) - centre**2, 1e-24))
+    goal = special.ndtri(tails)
+    point = np.clip(centre + goal * spread, low, high)
+    for step in range(MOST_STEPS):
+        z = (point[:, None] - mean) / sd
+        below = np.clip(np.matmul(weight, special.ndtr(z)), 1e-12, 1 - 1e-12)
+        there = np.abs(below - tails) < CLOSE_ENOUGH
+        if there.all():
+            break
+        low, high = np.where(below > tails, low, point), np.where(below > tails, point, high)
+        # On the scale of normal quantiles a mixture of one hump is nearly a straight line.
+        reached = special.ndtri(below)
+        slope = np.matmul(weight, np.exp(-(z**2) / 2) / sd) / np.exp(-(reached**2) / 2)
+        tried = point + (goal - reached) / np.maximum(slope, 1e-300)
+        halve = (tried <= low) | (tried >= high) | (step % 3 == 2)
+        point = np.where(there, point, np.where(halve, (low + high) / 2, tried))
+    return point[0], point[1]
 
 
 def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> pd.DataFrame:
@@ -77,10 +92,9 @@ def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> 
     gap_sd = np.sqrt(own * s**2 + own**2 / total)
     both = np.hstack([theta, own * (y - mu)]), np.hstack([sd, gap_sd])
     (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
-    group = np.full(len(y), float(weight @ mu[:, 0]))
-    columns = {"shrunk": weight @ theta, "shrunk_low": low, "shrunk_high": high, "group_mean": group}
-    columns |= {"gap": weight @ (own * (y - mu)), "gap_low": gap_low, "gap_high": gap_high, "own_share": weight @ own}
-    return pd.DataFrame(columns)
+    group, gap = np.full(len(y), float(weight @ mu[:, 0])), weight @ (own * (y - mu))
+    values = (weight @ theta, low, high, group, gap, gap_low, gap_high, weight @ own)
+    return pd.DataFrame(np.column_stack(values), columns=COLUMNS)
 
 
 def _spread_grid(y: Floats, s: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -8,6 +8,7 @@ that they predict or likely predict revenue (grade A or B).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,10 @@ from analysis.management.closings import rest_of_period
 from analysis.management.deal_model import DealModel, deal_model
 from analysis.management.deals import timed_asks, timed_deals
 from analysis.management.intervals import Floats
-from analysis.management.levers import NO_STUDY, UNTESTED, lever_effects
+from analysis.management.levers import NO_STUDY, UNTESTED, levers
 from analysis.management.plan import ChanceCurve, Goal, Outlook, activity_curve, chance_curve
-from analysis.management.records import attempts, won_credit
-from analysis.management.roster import Places, day_numbers, numbered, places, roster
+from analysis.management.records import attempt_places, won_credit
+from analysis.management.roster import Places, day_numbers, places, roster
 from analysis.management.survival import EVENT, OPEN
 
 SAY = words.Voice("management.targets")
@@ -73,22 +74,34 @@ def team_goal(book: Book, team_id: str) -> Goal | NotRecorded:
     """The quota that runs today (the team's own, else the sum of its reps'), what is booked, what is still open."""
     if gap := book.need("quotas"):
         return gap
-    quotas, reps = book.frame("quotas"), book.frame("reps")
-    members = set(reps.loc[reps["team_id"] == team_id, "rep_id"])
-    running = quotas.loc[(quotas["period_start"] <= book.as_of) & (quotas["period_end"] > book.as_of)]
-    own = running.loc[(running["level"] == "team") & (running["owner_id"] == team_id)]
-    mine = own if len(own) else running.loc[(running["level"] == "rep") & running["owner_id"].isin(members)]
-    if mine.empty:
+    people, running = roster(book), book.shared("running_quotas", lambda: _running_quotas(book))
+    team = np.searchsorted(people.teams, team_id)
+    members = people.now == (team if team < len(people.teams) and people.teams[team] == team_id else -2)
+    is_team, owner = running["level"] == "team", running["owner_id"]
+    mine = is_team & (owner == team_id)
+    if not mine.any():
+        mine = ~is_team & np.isin(owner, people.reps[members])
+    if not mine.any():
         return NotRecorded((SAY.text("none_runs", {"team": team_id, "day": book.as_of.date()}),))
-    return _goal(book, members, float(mine["amount"].sum()), mine["period_start"].min(), mine["period_end"].max())
+    amount, start, end = (running[name][mine] for name in ("amount", "period_start", "period_end"))
+    return _goal(book, members, float(amount.sum()), pd.Timestamp(start.min()), pd.Timestamp(end.max()))
 
 
-def _goal(book: Book, members: set[str], quota: float, start: pd.Timestamp, end: pd.Timestamp) -> Goal:
-    people, won, cases = roster(book), won_credit(book), timed_deals(book)
-    mine = np.isin(people.reps, list(members))
-    in_time = (won["closed_on"] >= start) & (won["closed_on"] < end)
-    booked = won["credit"].to_numpy()[in_time & _of(mine, places(won["rep_id"], people.reps))]
-    running = cases.loc[_of(mine, cases["rep"].to_numpy()) & (cases["end"] == OPEN).to_numpy()]
+def _running_quotas(book: Book) -> dict[str, NDArray[Any]]:
+    """The quotas of today, column by column."""
+    quotas = book.frame("quotas")
+    today = quotas.loc[(quotas["period_start"] <= book.as_of) & (quotas["period_end"] > book.as_of)]
+    texts = {name: today[name].to_numpy(dtype=object) for name in ("level", "owner_id")}
+    return texts | {name: today[name].to_numpy() for name in ("amount", "period_start", "period_end")}
+
+
+def _goal(book: Book, mine: NDArray[np.bool_], quota: float, start: pd.Timestamp, end: pd.Timestamp) -> Goal:
+    """mine: which reps of the roster are the team's."""
+    won, cases = won_credit(book), timed_deals(book)
+    rep = book.shared("won_rep", lambda: places(won["rep_id"], roster(book).reps))
+    closed = won["closed_on"].to_numpy()
+    booked = won["credit"].to_numpy()[(closed >= start) & (closed < end) & _of(mine, rep)]
+    running = cases.loc[_of(mine, cases["rep"].to_numpy()) & (cases["end"].to_numpy() == OPEN)]
     weeks = max((end - book.as_of).days - 1, 0) / 7
     elapsed = ((book.as_of - start).days + 1) / max((end - start).days, 1)
     ages, amounts = running["days"].to_numpy() / 7, running["amount"].to_numpy()
@@ -169,7 +182,7 @@ def weekly(starts: pd.Series, as_of: pd.Timestamp) -> Floats:
 
 
 def _today(as_of: pd.Timestamp) -> int:
-    return int(day_numbers(pd.Series([as_of]))[0])
+    return int(as_of.to_datetime64().astype("datetime64[D]").astype(np.int64))
 
 
 def pace(counts: Floats) -> float:
@@ -188,10 +201,8 @@ def kind_weeks(book: Book) -> pd.DataFrame:
 
 
 def _kind_weeks(book: Book) -> pd.DataFrame:
-    rows = attempts(book)
-    ago = (_today(book.as_of) - day_numbers(rows["occurred_on"])) // 7
-    team, teams = numbered(rows["team_id"])
-    kind, kinds = numbered(rows["kind"])
+    tried, teams = attempt_places(book), roster(book).teams
+    ago, team, kind, kinds = (_today(book.as_of) - tried.day) // 7, tried.team, tried.kind, tried.kinds
     known = (team >= 0) & (kind >= 0)
     weeks = max(int(ago.max(initial=0)) + 1, PACE_WEEKS)
     cell = (team[known] * len(kinds) + kind[known]) * weeks + ago[known]
@@ -233,7 +244,7 @@ def _warning(lever: str, needed: list[float], fastest: float, weeks_left: float)
 def _activity_rows(book: Book, team_id: str, outlook: Outlook) -> list[tuple[dict[str, object], ChanceCurve | None]]:
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
-    effects, goal = lever_effects(book.findings, team_id), outlook.goal
+    effects, goal = levers(book, team_id), outlook.goal
     table = kind_weeks(book)
     known = table.loc[table.index.get_level_values(0) == team_id]
     for (_, kind), counts in zip(known.index, known.to_numpy(), strict=True):
