@@ -8,6 +8,7 @@ import report_samples as samples
 from bs4 import BeautifulSoup
 from test_words import JARGON
 
+from analysis import words
 from analysis.reporting import index, mail
 from analysis.reporting.blocks import Summary
 from analysis.reporting.index import Entry
@@ -190,3 +191,24 @@ def test_index_and_mail_speak_plainly(run):
 
 def test_a_notebook_without_a_summary_has_none():
     assert index.summary_bytes({"cells": []}) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("cell 7: DataError: activities hold no dated row: there is nothing to report on",
+         "activities hold no dated row: there is nothing to report on"),
+        ("cell 3: Refused: three reps; five are needed", "three reps; five are needed"),
+        ("cell 4: ZeroDivisionError: division by zero", words.text("index.why_computed")),
+        ("report.pdf was not written", words.text("index.why_computed")),
+        ("stopped at its limit of 60 s while cell 4 ran", words.text("index.why_time")),
+        ("needed more than its memory limit of 900 MB (MemoryError)", words.text("index.why_memory")),
+        ("its process was ended by SIGKILL while cell 2 ran; the system may have been short of memory",
+         words.text("index.why_lost")),
+        ("its process ended itself (exit code 3)", words.text("index.why_lost")),
+        ("something nobody thought of", "something nobody thought of"),
+    ],
+)  # fmt: skip
+def test_why_there_is_no_report_is_told_without_an_operators_words(error, told):
+    assert index.for_leaders(error) == told
+    assert not re.search(r"cell \d|Error|SIG|exit code", told)

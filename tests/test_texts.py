@@ -39,7 +39,7 @@ IDENTIFIERS = {  # values that other rooms write into their frames and files; th
 SHOWN_BY = {"Answer", "Note", "Points", "Table", "Column", "Tile", "Title", "Section", "empty", "finish", "set_title",
             "set_ylabel", "set_xlabel"}  # fmt: skip
 SENTENCE = re.compile(r"[^\W\d_]{2,}[^\W\d_]*,? +[^\W\d_]{2,}")
-MARKUP = re.compile(r"[<>{};\\]|^[MQ]+ |=")
+MARKUP = re.compile(r"[<>{};\\]|^[MQ]+ |=|\.\+|\(\?")
 
 
 def modules(root):

@@ -6,6 +6,7 @@ reason; one whose old report still stands is marked out of date.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,13 @@ from analysis.reporting.publish import Store
 SUMMARY = "summary.json"
 LEADERSHIP = "leadership"
 ORDERS = {"worst_first": "index.html", "by_name": "index-by-name.html", "by_evidence": "index-by-evidence.html"}
+OWN = r"cell \d+: (?:Data|Input|Config|Parameter)?(?:Error|Refused): (?P<said>.+)"  # a sentence meant to be read
+WHY = {  # how a run says it to whoever runs it -> the text that a leader reads
+    "time": r"stopped at its limit of .+",
+    "memory": r"needed more than its memory limit .+",
+    "lost": r"(?:its process (?:was ended|ended itself)|its worker was lost|the workers are gone) ?.*",
+    "computed": r"(?:cell \d+: \w+|.+ cells were run|.+ was not written).*",
+}
 _SEVERITY = ("failed", "refused", "behind", "watch", "unknown", "on_track")
 
 
@@ -98,12 +106,22 @@ def _failure(status: str) -> str:
 
 
 def _note(team: Mapping[str, Any], summary: Summary | None, locale: str) -> str:
-    reason = team.get("error") or words.text("index.not_reached", locale=locale)
+    reason = for_leaders(team.get("error") or "", locale) or words.text("index.not_reached", locale=locale)
     if team.get("stale"):
         as_of = summary.as_of if summary and summary.as_of else None
         values = {"date": words.date(as_of, locale=locale), "reason": reason}
         return words.text("index.stale", values, locale=locale)
     return words.text("index.failed", {"reason": reason}, locale=locale)
+
+
+def for_leaders(error: str, locale: str = "en") -> str:
+    """Why there is no report, without the words of whoever runs the batch; manifest.json keeps those."""
+    if found := re.fullmatch(OWN, error, re.DOTALL):
+        return found["said"]
+    for why, shape in WHY.items():
+        if re.fullmatch(shape, error, re.DOTALL):
+            return words.text(f"index.why_{why}", locale=locale)
+    return error
 
 
 def read_summary(store: Store, slug: str) -> Summary | None:
