@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 from analysis.errors import Refused
 from analysis.management.intervals import mean_by, median_by, poisson, ratio_by, trend, wilson
 from analysis.management.logit import fit_logit
-from analysis.management.shrinkage import pool_means, pool_shares
+from analysis.management.shrinkage import mixture_bounds, pool_means, pool_shares
 from analysis.management.survival import EVENT, OPEN, OTHER, conversion, incidence, median_days
 
 
@@ -134,6 +134,20 @@ def test_coverage_of_the_conversion_with_open_deals() -> None:
     assert 0.93 <= covered <= 0.975
     assert ((low <= 0.3) & (high >= 0.3)).mean() < covered - 0.02
     assert found["conversion"].mean() == pytest.approx(0.3, abs=0.012)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_quantiles_of_a_mixture_have_their_probability_however_many_humps_it_has(seed, level) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.dirichlet(np.full(rng.integers(1, 120), rng.choice([0.1, 1.0, 5.0])))
+    mean = rng.normal(size=(len(weight), 5)) * rng.choice([0.01, 1.0, 30.0])
+    sd = rng.gamma(rng.choice([0.3, 5.0]), size=mean.shape) + 1e-6
+    kept = weight > 1e-3 * weight.max()
+    share = weight[kept] / weight[kept].sum()
+    for bound, tail in zip(mixture_bounds(weight, mean, sd, level), ((1 - level) / 2, (1 + level) / 2), strict=True):
+        below = share @ stats.norm.cdf((bound - mean[kept]) / sd[kept])
+        np.testing.assert_allclose(below, tail, atol=2e-6)
 
 
 def test_shrinkage_pulls_thin_reps_further_and_names_nobody_when_all_are_alike() -> None:

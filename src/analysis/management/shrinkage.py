@@ -38,7 +38,7 @@ def pool_shares(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) ->
     centre = np.broadcast_to(mu, (len(mu), len(_SPREAD), 1)).reshape(-1, 1)
     own = weight @ np.broadcast_to(n / (n + a + b), cube.shape).reshape(mean.shape)
     both = np.hstack([mean, mean - centre]), np.hstack([sd, sd])
-    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
+    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in mixture_bounds(weight, *both, level))
     group = float(weight @ centre[:, 0])
     shrunk, bounds = weight @ mean, (np.clip(low, 0, 1), np.clip(high, 0, 1))
     values = (shrunk, *bounds, np.full(len(n), group), shrunk - group, gap_low, gap_high, own)
@@ -52,7 +52,7 @@ def _mean_grid(wins: float, trials: float) -> Floats:
     return np.linspace(max(centre - reach, 0.001), min(centre + reach, 0.999), 15)
 
 
-def _mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
+def mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
     """Quantiles of a mixture of normals (components x cases) by Newton steps within a bracket."""
     keep = weight > 1e-3 * weight.max()
     weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], np.maximum(sd[keep], 1e-12)
@@ -91,7 +91,7 @@ def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> 
     sd = np.sqrt(own * s**2 + (1 - own) ** 2 / total)
     gap_sd = np.sqrt(own * s**2 + own**2 / total)
     both = np.hstack([theta, own * (y - mu)]), np.hstack([sd, gap_sd])
-    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in _mixture_bounds(weight, *both, level))
+    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in mixture_bounds(weight, *both, level))
     group, gap = np.full(len(y), float(weight @ mu[:, 0])), weight @ (own * (y - mu))
     values = (weight @ theta, low, high, group, gap, gap_low, gap_high, weight @ own)
     return pd.DataFrame(np.column_stack(values), columns=COLUMNS)
