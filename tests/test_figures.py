@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import unicodedata
 from xml.etree import ElementTree
 
 import numpy as np
@@ -236,6 +237,12 @@ def test_drawings_that_are_not_ours_do_not_reach_a_page(bad):
 
 def test_control_and_override_characters_are_dropped():
     assert svg.plain("a\x00b\u202ec\x1bd\ne") == "abcd e"
+    every = "".join(map(chr, range(0x11000)))
+    kept = {letter for letter in every if svg.plain(f"é{letter}") == f"é{letter}"}
+    overrides = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
+    assert (
+        kept == {letter for letter in every if unicodedata.category(letter) not in ("Cc", "Cs", "Cn", "Co")} - overrides
+    )
 
 
 def test_contrast_of_every_text_and_mark_in_both_modes():

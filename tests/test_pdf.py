@@ -127,10 +127,10 @@ def test_a_font_of_ones_own_is_used(tmp_path, monkeypatch):
     ttf = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "STIXGeneral.ttf"
     (tmp_path / "mine.ttf").write_bytes(ttf.read_bytes())
     letter = "\N{MATHEMATICAL BOLD CAPITAL A}"
-    lacking = ord(letter) not in pdf._letters(pdf._font_folders())
+    lacking = letter not in pdf._letters(pdf._font_folders())
     monkeypatch.setenv(pdf.FONTS_VARIABLE, str(tmp_path))
     assert "STIXGeneral" in pdf._engine(pdf._font_folders())[1]
-    assert not lacking or ord(letter) in pdf._letters(pdf._font_folders())
+    assert not lacking or letter in pdf._letters(pdf._font_folders())
 
 
 def test_chinese_names_are_set_where_a_font_package_is_installed():

@@ -85,13 +85,13 @@ def _is_ours(path: str, folders: Sequence[str]) -> bool:
 
 
 @cache
-def _letters(folders: tuple[str, ...]) -> frozenset[int]:
+def _letters(folders: tuple[str, ...]) -> frozenset[str]:
     """Every character that the fonts in use can show."""
     from matplotlib.ft2font import FT2Font
 
     files = [Path(folders[-1]) / "DejaVuSans.ttf"]
     files += [p for f in folders[:-1] for p in sorted(Path(f).rglob("*")) if p.suffix.lower() in (".ttf", ".otf")]
-    return frozenset(code for file in files for code in FT2Font(str(file)).get_charmap())
+    return frozenset(chr(code) for file in files for code in FT2Font(str(file)).get_charmap())
 
 
 def _content(document: Document, locale: str) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def _tables(blocks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {**block["table"], "widths": _widths(block["table"])}
 
 
-def _shown(value: Any, letters: frozenset[int], missing: set[str]) -> Any:
+def _shown(value: Any, letters: frozenset[str], missing: set[str]) -> Any:
     """`value` with every character that has no sign in the fonts replaced by a box and noted in `missing`."""
     if isinstance(value, str):
         clean = svg.plain(value)
-        lacking = {c for c in clean if ord(c) not in letters and not c.isspace()}
+        lacking = {c for c in set(clean) - letters if not c.isspace()}
         missing |= lacking
         return "".join(BOX if c in lacking else c for c in clean) if lacking else clean
     if isinstance(value, dict):

@@ -29,7 +29,7 @@ _ATTRIBUTES = {
 
 def plain(words: str) -> str:
     """`words` without the control and direction-override characters that no page and no XML may carry."""
-    if words.isascii() and words.isprintable():
+    if words.isprintable():  # none of the categories below, none of the overrides, no tab or line break
         return words
     kept = (c if c not in "\t\r\n" else " " for c in words)
     return "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co") and c not in _OVERRIDES)
