@@ -29,7 +29,7 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-FAST = ("ours-1", "ours-2", "ours-1-pdf", "ours-2-pdf", "papermill-pool-2", "ploomber", "functions")
+FAST = ("ours-1", "ours-2", "ours-1-pdf", "ours-2-pdf", "papermill-pool-2", "ploomber", "functions", "functions-saved")
 METHODS = ("papermill-command", *FAST)
 COLD_TEAMS = 3  # of the method that pays for everything anew each time
 
@@ -138,17 +138,17 @@ def ploomber(folder: Path) -> Callable[[], None]:
 
     def one(home: Path) -> None:
         out = str(folder / "ploomber.ipynb")
-        page(execute_notebook(str(path), out, parameters={"pack": str(home)}, progress_bar=False))
+        nb = execute_notebook(str(path), out, parameters={"pack": str(home)}, progress_bar=False)
+        (folder / "ploomber.html").write_text(page(nb))
 
     homes = sorted((folder / "packs").iterdir())
     one(homes[0])
     return lambda: [one(home) for home in homes] and None
 
 
-def functions(folder: Path) -> Callable[[], None]:
-    """The template's cells as plain code in this process: no notebook machinery, no isolation, no saving."""
+def functions(folder: Path, *, saved: bool) -> Callable[[], None]:
+    """The template's cells as plain code in this process, no isolation. saved: whether it writes what ours writes."""
     import nbformat
-    from nbformat.v4 import new_output
 
     source = nbformat.reads(template().text, as_version=4)
 
@@ -160,8 +160,13 @@ def functions(folder: Path) -> Callable[[], None]:
                 if "parameters" in cell.metadata.get("tags", []):
                     space["pack"] = str(home)
                 if hasattr(value, "_repr_mimebundle_"):
-                    cell.outputs = [new_output("execute_result", data=value._repr_mimebundle_(), execution_count=1)]
-        page(nb)
+                    # without nbformat's check of each output, which ours does not pay either
+                    output = {"output_type": "execute_result", "data": value._repr_mimebundle_(), "metadata": {}}
+                    cell.outputs = [nbformat.from_dict({**output, "execution_count": 1})]
+        shown = page(nb)
+        if saved:
+            (folder / "functions.ipynb").write_text(nbformat.writes(nb))
+            (folder / "functions.html").write_text(shown)
 
     homes = sorted((folder / "packs").iterdir())
     one(homes[0])
@@ -194,7 +199,7 @@ def build(method: str, folder: Path) -> Callable[[], None]:
         formats = ("html", "pdf") if method.endswith("pdf") else ("html",)
         return ours(folder, int(method.split("-")[1]), formats)
     makers = {"papermill-command": papermill_command, "papermill-pool-2": papermill_pool, "ploomber": ploomber}
-    return makers.get(method, functions)(folder)
+    return makers[method](folder) if method in makers else functions(folder, saved=method == "functions-saved")
 
 
 def measure_here(method: str, folder: Path) -> dict[str, float]:
