@@ -190,6 +190,12 @@ ENGINES: dict[str, Callable] = {
 }
 
 
+def _peak_mb() -> float:
+    """Peak memory of this program: ru_maxrss would begin with that of the process it was started from."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
 def measure(engine: str, folder: Path) -> dict[str, object]:
     """Run one engine in this process; seconds and CPU without imports, peak memory of the whole process."""
     import numpy  # noqa: F401 - imports are not what is compared
@@ -201,7 +207,7 @@ def measure(engine: str, folder: Path) -> dict[str, object]:
     wall, cpu = time.perf_counter(), time.process_time()
     frame = ENGINES[engine](folder)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = _peak_mb()
     frame["week"] = pd.to_datetime(frame["week"]).astype("datetime64[us]")
     table = frame[["rep_id", "week", *SUMS]].fillna(0).astype(dict.fromkeys(SUMS, "float64"))
     table = table[(table[list(SUMS)] != 0).any(axis=1)].sort_values(["rep_id", "week"], ignore_index=True)
