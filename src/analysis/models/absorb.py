@@ -9,7 +9,7 @@ moved. Weighted, the same algebra serves one Newton step of a Poisson regression
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeAlias
 
@@ -28,6 +28,7 @@ UNTOLD = (
 )
 LARGEST_DENSE_SYSTEM = 1_200
 LARGEST_DENSE_TABLE = 500_000
+FIRST_LOOK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Layout:
     """What the codes alone decide, shared by every weighting of the same rows.
 
     starts: (U + 1,) first row of each unit; units, effects, clusters: numbers of levels; by_unit: whether the units
-    are the side eliminated by means; pinned: levels of the other side set to zero, one per connected group of rows;
+    are the side eliminated by means; met: rows by (eliminated level, kept level); pinned: levels of the other side set to zero, one per connected group of rows;
     unit_nested, effect_nested: whether each level lies within one cluster.
     """
 
@@ -45,6 +46,7 @@ class Layout:
     effects: int
     clusters: int
     by_unit: bool
+    met: Table = field(repr=False)
     pinned: Codes
     unit_nested: bool
     effect_nested: bool
@@ -62,10 +64,10 @@ def layout(cells: Cells) -> Layout:
     effects = int(cells.effect.max()) + 1
     bounds = np.append(starts, cells.n)
     by_unit = units >= effects
-    pinned = _one_per_component(_link(cells, by_unit, np.ones(cells.n), (units, effects)))
+    met = _link(cells, by_unit, np.ones(cells.n), (units, effects))
     clusters = int(cells.cluster.max()) + 1
     nested = [_nested(codes, cells.cluster) for codes in (cells.unit, cells.effect)]
-    return Layout(cells, bounds, units, effects, clusters, by_unit, pinned, nested[0], nested[1])
+    return Layout(cells, bounds, units, effects, clusters, by_unit, met, _one_per_component(met), nested[0], nested[1])
 
 
 def _link(cells: Cells, by_unit: bool, weight: Floats, shape: tuple[int, int]) -> Table:
@@ -89,6 +91,8 @@ def _one_per_component(link: Table) -> Codes:
 def _nested(codes: Codes, cluster: Codes) -> bool:
     if codes is cluster:
         return True
+    if codes.size > FIRST_LOOK and not _nested(codes[:FIRST_LOOK], cluster[:FIRST_LOOK]):
+        return False
     first = np.full(int(codes.max()) + 1, -1, np.int64)
     first[codes[::-1]] = cluster[::-1]
     return bool((first[codes] == cluster).all())
@@ -136,7 +140,7 @@ def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
     weights = np.ones(cells.n) if weight is None else weight
     unit_weight = run_totals(weights, plan)
     effect_weight = level_sums(cells.effect, weights, plan.effects)
-    link = _link(cells, plan.by_unit, weights, (plan.units, plan.effects))
+    link = plan.met if weight is None else _link(cells, plan.by_unit, weights, (plan.units, plan.effects))
     gone, kept = (unit_weight, effect_weight) if plan.by_unit else (effect_weight, unit_weight)
     system = _schur(link, gone, kept, plan.pinned)
     return Absorber(plan, unit_weight, effect_weight, link, system, _solver(system))

@@ -20,6 +20,8 @@ from analysis.models.columns import Columns, Lagged, Subset, is_identity
 from analysis.models.design import Codes, Floats
 from analysis.models.sums import blocks, tally
 
+READ_AGAIN_VALUES = 100_000  # read once a lag, so they must stay close to the processor
+
 
 @dataclass(frozen=True, slots=True)
 class Slices:
@@ -154,10 +156,12 @@ def _with_all_lags(slices: Slices, piece: Piece, beside: Floats) -> Floats:
     k, lags = slices.activities, slices.count
     flat = piece.values.reshape(-1)
     total = np.zeros((beside.shape[1], lags * k))
-    for offset in range(min(lags, beside.shape[0])):
-        left = beside[offset::lags]
-        # Row start + offset + i * lags sees the numbers from (offset + i * lags) * k on, oldest lag first.
-        total += np.dot(left.T, flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(-1, lags * k))
+    reach = max(READ_AGAIN_VALUES // (2 * k * lags), 1) * lags
+    for first in range(0, beside.shape[0], reach):
+        for offset in range(first, min(first + lags, beside.shape[0])):
+            left = beside[offset : first + reach : lags]
+            # Row start + offset + i * lags sees the numbers from (offset + i * lags) * k on, oldest lag first.
+            total += np.dot(left.T, flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(-1, lags * k))
     return total.reshape(-1, lags, k)[:, ::-1]
 
 
