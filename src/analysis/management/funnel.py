@@ -18,7 +18,7 @@ from analysis.management.deals import usual_days
 from analysis.management.funnel_cases import STEPS, step_cases, step_ratios
 from analysis.management.intervals import Cells, wilson
 from analysis.management.roster import roster, texts
-from analysis.management.shrinkage import pool_shares
+from analysis.management.shrinkage import COLUMNS, pool_shares
 from analysis.management.survival import cell_conversions, cell_curves, cell_medians_of
 
 SAY = words.Voice("management.funnel")
@@ -122,16 +122,16 @@ def _against_team(rows: pd.DataFrame, who: pd.DataFrame, min_group: int) -> pd.D
     effective = rows["effective_n"].to_numpy()
     wins, team = rows["conversion"].to_numpy() * effective, who["team"].to_numpy()
     compared = (who["rep"].to_numpy() >= 0) & (effective > 0)
-    pooled = []
+    if not compared.any():
+        return rows
+    values = np.full((len(rows), len(COLUMNS)), np.nan)
+    gaps = [COLUMNS.index(name) for name in ("gap", "gap_low", "gap_high")]
     for number in np.unique(team[compared]):
         mine = np.flatnonzero(compared & (team == number))
-        found = pool_shares(wins[mine], effective[mine]).set_axis(mine)
+        values[mine] = pool_shares(wins[mine], effective[mine]).to_numpy()
         if len(mine) < min_group:
-            found[["gap", "gap_low", "gap_high"]] = np.nan
-        pooled.append(found)
-    if not pooled:
-        return rows
-    both = pd.concat(pooled).drop(columns="group_mean")
+            values[mine[:, None], gaps] = np.nan
+    both = pd.DataFrame(values, columns=COLUMNS).loc[compared].drop(columns="group_mean")
     low, high, gap = (both[name].to_numpy() for name in ("gap_low", "gap_high", "gap"))
     return rows.join(both.assign(standing=np.select([low > 0, high < 0, np.isnan(gap)], [ABOVE, BELOW, FEW], LIKE)))
 

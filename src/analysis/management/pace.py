@@ -113,11 +113,11 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
 
 def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: Places, seed: int) -> Floats:
     """Draws x reps: each rep's conversion over the team's, from the shrunk interval (log scale)."""
-    ended = cases.loc[cases["end"] != OPEN]
-    most = int(max(ended["rep"].max(), reps.max(initial=0))) + 1 if len(ended) else int(reps.max(initial=0)) + 1
-    wins = np.bincount(ended["rep"], ended["end"] == EVENT, most)[reps]
-    found = pool_shares(wins, np.bincount(ended["rep"], minlength=most)[reps])
-    shrunk, low, high, mean = (found[name].to_numpy() for name in ("shrunk", "shrunk_low", "shrunk_high", "group_mean"))
+    rep, end = cases["rep"].to_numpy(), cases["end"].to_numpy()
+    rep, end = rep[end != OPEN], end[end != OPEN]
+    most = int(max(rep.max(initial=0), reps.max(initial=0))) + 1
+    found = pool_shares(np.bincount(rep, end == EVENT, most)[reps], np.bincount(rep, minlength=most)[reps])
+    shrunk, low, high, mean = found[["shrunk", "shrunk_low", "shrunk_high", "group_mean"]].to_numpy().T
     centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
     width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
     noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))

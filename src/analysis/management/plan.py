@@ -140,10 +140,9 @@ def activity_curve(outlook: Outlook, effect: Effect, most_per_week: float) -> Ch
 def _compound(model: DealModel, number: NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """Sum of so many deal amounts per cell (draws x steps)."""
     cell = np.repeat(np.arange(number.size), number.ravel())
-    won = np.ones((model.draws, 1), dtype=bool)
-    rounds = -(-len(cell) // model.draws) if len(cell) else 0
+    rounds = -(-len(cell) // model.draws)
     # Whole rounds over the draws keep every amount with the parameters of some draw; which one does not matter here.
-    amounts = np.concatenate([won_amounts(model, won, rng)[:, 0] for _ in range(rounds)]) if rounds else np.zeros(0)
+    amounts = won_amounts(model, np.ones((model.draws, rounds), dtype=bool), rng).T.ravel()
     return np.asarray(np.bincount(cell, amounts[: len(cell)], number.size), dtype=np.float64).reshape(number.shape)
 
 
