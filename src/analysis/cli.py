@@ -177,7 +177,9 @@ def report(
     team: Annotated[str, typer.Option("--team", help="The team's id.")],
     out: Annotated[str, typer.Option("--out", help="Where the report goes: a folder or a URL.")],
     as_of: AsOf = None,
-    formats: Annotated[str, typer.Option(metavar="html,pdf")] = "html,pdf",
+    formats: Annotated[
+        str, typer.Option(metavar="html,pdf,xlsx", help="Beside the notebook; xlsx: tables.")
+    ] = "html,pdf",
     seed: Seed = 0,
 ) -> None:
     """Render one team's report."""
@@ -195,7 +197,9 @@ def batch(
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Reports at once; 0 = one per core.")] = 0,
     scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--fresh", help="Skip unchanged teams, or redo all.")] = True,
-    formats: Annotated[str, typer.Option(metavar="html,pdf")] = "html,pdf",
+    formats: Annotated[
+        str, typer.Option(metavar="html,pdf,xlsx", help="Beside the notebook; xlsx: tables.")
+    ] = "html,pdf",
     as_of: AsOf = None,
     seed: Seed = 0,
     company: Annotated[

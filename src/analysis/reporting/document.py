@@ -5,8 +5,9 @@ a Markdown parser into plain nodes, so raw HTML inside it is text like everythin
 both made from this one document.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from analysis import words
@@ -161,10 +162,14 @@ def _joined(source: str | list[str]) -> str:
 
 def prose(markdown: str) -> list[dict[str, Any]]:
     """Markdown as nodes: headings, paragraphs, lists; each a list of runs (text, strong, emphasis, code)."""
+    return [node for token in _parser()(markdown) for node in _node(token)]
+
+
+@cache
+def _parser() -> Callable[[str], Any]:
     import mistune
 
-    parsed = mistune.create_markdown(renderer=None)(markdown)
-    return [node for token in parsed for node in _node(token)]  # type: ignore[arg-type]
+    return mistune.create_markdown(renderer=None)
 
 
 def _node(token: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -89,8 +89,10 @@ class Desk:
         """The card's recorded rows by metric, oldest first; asked dozens of times a report."""
         found: dict[str, list[dict[str, Any]]] = {}
         if not isinstance(self.card, NotRecorded):
-            for row in self.card[self.card["recorded"]].to_dict("records"):
-                found.setdefault(row["metric"], []).append({str(key): value for key, value in row.items()})
+            known = self.card[self.card["recorded"]]
+            for values in zip(*(known[name].tolist() for name in known), strict=True):
+                row = dict(zip(map(str, known), values, strict=True))
+                found.setdefault(row["metric"], []).append(row)
         return found
 
     def value(self, metric: str, column: str = "value") -> float | None:
@@ -116,13 +118,16 @@ class Desk:
 
     def source(self, what: str = "panel") -> str:
         """The line under a figure: what it rests on."""
+        return self.text(f"source_{what}", self._extent)
+
+    @cached_property
+    def _extent(self) -> dict[str, str]:
         rows = self.pack.panel.frame
-        values = {
+        return {
             "reps": words.count(rows["rep_id"].nunique(), "rep", locale=self.locale),
             "weeks": words.count(rows["week"].nunique(), self.pack.panel.period, locale=self.locale),
             "until": words.date(rows["week"].max(), locale=self.locale),
         }
-        return self.text(f"source_{what}", values)
 
     @staticmethod
     def attempt(compute: Any) -> Any:
