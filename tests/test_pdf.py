@@ -115,8 +115,10 @@ def test_a_name_without_spaces_stays_inside_its_column():
 
 def test_letters_without_a_sign_are_boxes_and_named(monkeypatch):
     monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ())
-    said = text_of(samples.notebook("北部 team", ("R-1",)))
+    nb = samples.notebook("北部 team", ("R-1",))
+    said = text_of(nb)
     assert "□□team" in said
+    assert "北部 team" in str(reader(nb).metadata.title)  # which no font draws
     assert "U+5317" in said and "U+90E8" in said
 
 

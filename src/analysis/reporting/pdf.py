@@ -114,7 +114,8 @@ def _content(document: Document, locale: str) -> dict[str, Any]:
     shown = _shown(content, _letters(folders), missing)
     characters = " ".join(f"U+{ord(c):04X}" for c in sorted(missing))
     note = words.text("page.glyphs", {"characters": characters}, locale=locale) if missing else ""
-    return {**shown, "missing": note}
+    # The name in the file's properties is read by programs, which need no font for it.
+    return {**shown, "missing": note, "name": document.title}
 
 
 def _block(block: Mapping[str, Any], locale: str) -> dict[str, Any]:
