@@ -26,13 +26,14 @@ WORTH_REDUCING = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Row codes by side: gone (eliminated by means), kept (solved for)."""
+    """Row codes by side: gone (eliminated by means), kept (solved for); whole: no two clusters share a level of gone."""
 
     gone: Codes
     kept: Codes
     link: Table
     gone_weight: Floats
     reduced: Callable[[Codes], Floats]
+    whole: bool
 
 
 def leave_out(fit: Fit) -> Floats:
@@ -45,7 +46,8 @@ def leave_out(fit: Fit) -> Floats:
     plan = system.work.plan
     codes = (plan.cells.unit, plan.cells.effect)
     gone, kept = codes if plan.by_unit else codes[::-1]
-    sides = Sides(gone, kept, system.work.link, system.work.gone_weight, reducer(system.work))
+    whole = plan.unit_nested if plan.by_unit else plan.effect_nested
+    sides = Sides(gone, kept, system.work.link, system.work.gone_weight, reducer(system.work), whole)
     changes = np.empty((fit.n_clusters, fit.n_coef))
     for cluster in range(fit.n_clusters):
         rows = order[bounds[cluster] : bounds[cluster + 1]]
@@ -76,22 +78,24 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
         levels = np.arange(links.shape[1])
     links = links[:, levels]
     place = np.searchsorted(levels, sides.kept[rows])
-    by_gone = _sums(gone_at, values, gone.size)
     by_kept = _sums(place, values, levels.size)
-    own = np.bincount(gone_at * levels.size + place, weight, links.size).reshape(links.shape)
-    before = 1 / sides.gone_weight[gone]
-    left = sides.gone_weight[gone] - by_gone[:, -1]
-    # A level that only this cluster has leaves with it.
-    after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
-    rest = links - own
     kept_system = sides.reduced(levels).copy()
     kept_system[np.diag_indices(levels.size)] -= by_kept[:, -1]
-    kept_system += links.T @ (links * before[:, None]) - rest.T @ (rest * after[:, None])
+    kept_system += links.T @ (links / sides.gone_weight[gone, None])
     width = fit.n_coef
-    scaled = by_gone[:, : width + 1] * after[:, None]
-    right = -by_kept[:, : width + 1] + rest.T @ scaled
-    inner = fit.information - weighted.T @ net - by_gone[:, :width].T @ scaled[:, :width]
-    change = -(net.T @ residual) - by_gone[:, :width].T @ scaled[:, width]
+    right = -by_kept[:, : width + 1]
+    inner, change = fit.information - weighted.T @ net, -(net.T @ residual)
+    if not sides.whole:
+        by_gone = _sums(gone_at, values, gone.size)
+        own = np.bincount(gone_at * levels.size + place, weight, links.size).reshape(links.shape)
+        left = sides.gone_weight[gone] - by_gone[:, -1]
+        # A level that only this cluster has leaves with it.
+        after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
+        rest, scaled = links - own, by_gone[:, : width + 1] * after[:, None]
+        kept_system -= rest.T @ (rest * after[:, None])
+        right += rest.T @ scaled
+        inner -= by_gone[:, :width].T @ scaled[:, :width]
+        change -= by_gone[:, :width].T @ scaled[:, width]
     effects = solve_semidefinite(kept_system, right)
     inner -= right[:, :width].T @ effects[:, :width]
     change -= right[:, :width].T @ effects[:, width]

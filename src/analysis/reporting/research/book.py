@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,8 +43,15 @@ class Book:
 
     @cached_property
     def study(self) -> Study:
-        """The whole study: company and every team."""
-        return run_study(self.panel, max_lag=self.max_lag, activities=list(self.activities) or None, seed=self.seed)
+        """The whole study: company and every team, a process for each core."""
+        with ProcessPoolExecutor() as pool:
+            return run_study(
+                self.panel,
+                max_lag=self.max_lag,
+                activities=list(self.activities) or None,
+                seed=self.seed,
+                mapper=pool.map,
+            )
 
     @cached_property
     def plan(self) -> Plan:

@@ -37,7 +37,7 @@ def rotated_p_values(book: Book, copies: int) -> pd.DataFrame:
 
 def calibration(book: Book, copies: int, planted: int) -> Calibration:
     """False claims of the whole grading in so many rotated copies, and effects found of so many planted ones a size."""
-    return calibrate(book.panel, shifts=copies, planted=planted, seed=book.seed, jobs=1)
+    return calibrate(book.panel, shifts=copies, planted=planted, seed=book.seed)
 
 
 def power_frame(found: Calibration) -> pd.DataFrame:
