@@ -65,13 +65,12 @@ def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     known = (tried.day > _number(since)) & (tried.team >= 0) & (tried.rep >= 0)
     week = (tried.day[known] + 3) // 7  # day 0, 1970-01-01, was a Thursday
     week = week - (week.min() if len(week) else 0)
-    weeks, reps, teams = int(week.max(initial=0)) + 1, max(len(people.reps), 1), max(len(people.teams), 1)
-    cell = (tried.team[known] * reps + tried.rep[known]) * weeks + week
-    weight = np.bincount(cell, minlength=teams * reps * weeks).astype(np.float64)
-    reached = np.bincount(cell, flags(attempts(book)["is_meaningful"])[known], len(weight))
-    some = np.flatnonzero(weight)
-    who = {"team": some // weeks // reps, "rep": some // weeks % reps}
-    return pd.DataFrame({**who, "reached": reached[some], "weight": weight[some]})
+    weeks, reps = int(week.max(initial=0)) + 1, max(len(people.reps), 1)
+    # Only the cells that occur: teams x reps x weeks would not fit in memory for a company of a thousand teams.
+    cell, place = np.unique((tried.team[known] * reps + tried.rep[known]) * weeks + week, return_inverse=True)
+    reached = np.bincount(place, flags(attempts(book)["is_meaningful"])[known], len(cell))
+    who = {"team": cell // weeks // reps, "rep": cell // weeks % reps}
+    return pd.DataFrame({**who, "reached": reached, "weight": np.bincount(place, minlength=len(cell)).astype(float)})
 
 
 def flags(column: pd.Series) -> NDArray[np.bool_]:

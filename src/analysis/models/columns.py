@@ -184,8 +184,9 @@ def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Co
     counts = np.diff(np.append(starts, cells.n))
     centre = run_sums(np.append(starts, cells.n), np.ones(cells.n), series) / counts[:, None]
     total, level = np.einsum("ij,ij->j", series, series), counts @ centre**2
-    # Where means do not dwarf the rest, products of the numbers as they are lose no digits.
-    centre = np.zeros_like(centre) if (total - level > LOSES_DIGITS * total).all() else np.nan_to_num(centre)
+    # Where means do not dwarf the rest, products of the numbers as they are lose no digits. Unknown values say no.
+    needless = (level < (1 - LOSES_DIGITS) * total).all()
+    centre = np.zeros_like(centre) if needless else np.nan_to_num(centre)
     return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags), centre)
 
 
