@@ -18,7 +18,7 @@ from analysis.management.deals import usual_days
 from analysis.management.funnel_cases import STEPS, step_cases, step_ratios
 from analysis.management.intervals import Cells, wilson
 from analysis.management.roster import roster, texts
-from analysis.management.shrinkage import COLUMNS, pool_shares
+from analysis.management.shrinkage import COLUMNS, pooled
 from analysis.management.survival import cell_conversions, cell_curves, cell_medians_of
 
 SAY = words.Voice("management.funnel")
@@ -126,11 +126,9 @@ def _against_team(rows: pd.DataFrame, who: pd.DataFrame, min_group: int) -> pd.D
         return rows
     values = np.full((len(rows), len(COLUMNS)), np.nan)
     gaps = [COLUMNS.index(name) for name in ("gap", "gap_low", "gap_high")]
-    for number in np.unique(team[compared]):
-        mine = np.flatnonzero(compared & (team == number))
-        values[mine] = pool_shares(wins[mine], effective[mine]).to_numpy()
-        if len(mine) < min_group:
-            values[mine[:, None], gaps] = np.nan
+    values[compared] = pooled(wins[compared], effective[compared], team[compared])
+    small = compared & (np.bincount(team[compared])[team * compared] < min_group)
+    values[np.flatnonzero(small)[:, None], gaps] = np.nan
     both = pd.DataFrame(values, columns=COLUMNS).loc[compared].drop(columns="group_mean")
     low, high, gap = (both[name].to_numpy() for name in ("gap_low", "gap_high", "gap"))
     return rows.join(both.assign(standing=np.select([low > 0, high < 0, np.isnan(gap)], [ABOVE, BELOW, FEW], LIKE)))

@@ -20,7 +20,7 @@ from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
 from analysis.management.records import won_credit
 from analysis.management.roster import Places, places, roster
-from analysis.management.shrinkage import pool_shares
+from analysis.management.shrinkage import pooled
 from analysis.management.survival import EVENT, OPEN
 from analysis.management.targets import PACE_WEEKS, team_cases
 
@@ -116,8 +116,8 @@ def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: Places, seed: int)
     rep, end = cases["rep"].to_numpy(), cases["end"].to_numpy()
     rep, end = rep[end != OPEN], end[end != OPEN]
     most = int(max(rep.max(initial=0), reps.max(initial=0))) + 1
-    found = pool_shares(np.bincount(rep, end == EVENT, most)[reps], np.bincount(rep, minlength=most)[reps])
-    shrunk, low, high, mean = found[["shrunk", "shrunk_low", "shrunk_high", "group_mean"]].to_numpy().T
+    won, ended = np.bincount(rep, end == EVENT, most), np.bincount(rep, minlength=most).astype(float)
+    shrunk, low, high, mean = pooled(won[reps], ended[reps], np.zeros(len(reps), dtype=np.int64))[:, :4].T
     centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
     width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
     noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))

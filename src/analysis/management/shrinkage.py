@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.management.intervals import Floats
+from analysis.management.intervals import Cells, Floats
 
 COLUMNS = ["shrunk", "shrunk_low", "shrunk_high", "group_mean", "gap", "gap_low", "gap_high", "own_share"]
 MOST_STEPS = 60
 CLOSE_ENOUGH = 1e-6  # of the probability
+_GROUPS_AT_ONCE = 16  # bounds the memory
 _SPREAD = np.linspace(0.01, 0.6, 10)  # sd of the reps' true shares as a part of sqrt(mu (1 - mu))
 
 
@@ -26,58 +27,98 @@ def pool_shares(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) ->
     shrunk_high, group_mean, gap (rep less group mean), gap_low, gap_high, own_share (1 = the rep's data alone).
     """
     wins, n = np.atleast_1d(np.asarray(successes, float)), np.atleast_1d(np.asarray(trials, float))
-    mu = _mean_grid(wins.sum(), n.sum())[:, None, None]
-    size = (1 / _SPREAD**2 - 1)[None, :, None]
-    a, b = mu * size, (1 - mu) * size
-    log = (special.betaln(a + wins, b + n - wins) - special.betaln(a, b)).sum(axis=2)
-    weight = np.exp(log - log.max())
-    weight = (weight / weight.sum()).ravel()
-    cube = (a + wins) / (a + b + n)
-    mean = cube.reshape(len(weight), -1)
-    sd = np.sqrt(cube * (1 - cube) / (a + b + n + 1)).reshape(mean.shape)
-    centre = np.broadcast_to(mu, (len(mu), len(_SPREAD), 1)).reshape(-1, 1)
-    own = weight @ np.broadcast_to(n / (n + a + b), cube.shape).reshape(mean.shape)
+    return pd.DataFrame(pooled(wins, n, np.zeros(len(n), dtype=np.int64), level), columns=COLUMNS)
+
+
+def pooled(wins: Floats, n: Floats, group: Cells, level: float = 0.95) -> Floats:
+    """`pool_shares` of many groups, each by itself: reps x COLUMNS. group: a number a rep."""
+    names, group = np.unique(group, return_inverse=True)
+    out = np.empty((len(n), len(COLUMNS)))
+    for first in range(0, len(names), _GROUPS_AT_ONCE):
+        here = (group >= first) & (group < first + _GROUPS_AT_ONCE)
+        out[here] = _pooled(wins[here], n[here], group[here] - first, level)
+    return out
+
+
+def _pooled(wins: Floats, n: Floats, group: Cells, level: float) -> Floats:
+    """Arrays are candidates (of mean and spread) x groups, or candidates x reps."""
+    member = (group[:, None] == np.arange(group.max() + 1)).astype(np.float64)
+    mu = np.repeat(_mean_grid(wins @ member, n @ member), len(_SPREAD), axis=0)
+    size = np.tile(1 / _SPREAD**2 - 1, len(mu) // len(_SPREAD))[:, None]
+    flat = special.betaln(mu * size, (1 - mu) * size)
+    centre = mu[:, group]
+    a, b = centre * size, (1 - centre) * size
+    log = (special.betaln(a + wins, b + n - wins) - flat[:, group]) @ member
+    weight = np.exp(log - log.max(axis=0))
+    weight /= weight.sum(axis=0)
+    mean = (a + wins) / (size + n)
+    sd = np.sqrt(mean * (1 - mean) / (size + n + 1))
     both = np.hstack([mean, mean - centre]), np.hstack([sd, sd])
-    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in mixture_bounds(weight, *both, level))
-    group = float(weight @ centre[:, 0])
-    shrunk, bounds = weight @ mean, (np.clip(low, 0, 1), np.clip(high, 0, 1))
-    values = (shrunk, *bounds, np.full(len(n), group), shrunk - group, gap_low, gap_high, own)
-    return pd.DataFrame(np.column_stack(values), columns=COLUMNS)
+    bounds = mixture_bounds(weight, *both, level, np.tile(group, 2))
+    (low, gap_low), (high, gap_high) = (np.split(bound, 2) for bound in bounds)
+    mine = weight[:, group]
+    middle, shrunk, own = ((mine * part).sum(axis=0) for part in (centre, mean, n / (n + size)))
+    shown = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    return np.column_stack((shrunk, *shown, middle, shrunk - middle, gap_low, gap_high, own))
 
 
-def _mean_grid(wins: float, trials: float) -> Floats:
-    """Candidate group means: five posterior standard deviations around the pooled share, within (0, 1)."""
+def _mean_grid(wins: Floats, trials: Floats) -> Floats:
+    """Candidate means (15 x groups): five posterior standard deviations around the pooled share, within (0, 1)."""
     centre = (wins + 0.5) / (trials + 1)
     reach = 5 * np.sqrt(centre * (1 - centre) * (1 / (trials + 1) + 0.01))
-    return np.linspace(max(centre - reach, 0.001), min(centre + reach, 0.999), 15)
+    return np.linspace(np.maximum(centre - reach, 0.001), np.minimum(centre + reach, 0.999), 15)
 
 
-def mixture_bounds(weight: Floats, mean: Floats, sd: Floats, level: float) -> tuple[Floats, Floats]:
-    """Quantiles of a mixture of normals (components x cases) by Newton steps within a bracket."""
-    keep = weight > 1e-3 * weight.max()
-    weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], np.maximum(sd[keep], 1e-12)
+def mixture_bounds(
+    weight: Floats, mean: Floats, sd: Floats, level: float, group: Cells | None = None
+) -> tuple[Floats, Floats]:
+    """Quantiles of mixtures of normals (components x cases) by Newton steps within a bracket.
+
+    weight: of the components, one set for all cases; or components x groups, and the group of each case.
+    """
+    weight, mean, sd = _likely(weight.reshape(len(weight), -1), mean, sd, group)
     cases = mean.shape[1]
-    tails = np.repeat([(1 - level) / 2, (1 + level) / 2], cases).reshape(2, cases)
-    low, high = ((mean - 5 * sd).min(axis=0), (mean + 5 * sd).max(axis=0))
-    low, high = np.tile(low, (2, 1)), np.tile(high, (2, 1))
-    centre = weight @ mean
-    spread = np.sqrt(np.maximum(weight @ (sd**2 + mean**2) - centre**2, 1e-24))
-    goal = special.ndtri(tails)
-    point = np.clip(centre + goal * spread, low, high)
+    centre = (weight * mean).sum(axis=0)
+    spread = np.sqrt(np.maximum((weight * (sd**2 + mean**2)).sum(axis=0) - centre**2, 1e-24))
+    used = weight > 0
+    low = np.where(used, mean - 5 * sd, np.inf).min(axis=0)
+    high = np.where(used, mean + 5 * sd, -np.inf).max(axis=0)
+    # Both tails of every case stand side by side; what is close enough drops out, and the rest goes on.
+    weight, mean, sd, low, high = (np.concatenate([part, part], axis=-1) for part in (weight, mean, sd, low, high))
+    tail = np.repeat([(1 - level) / 2, (1 + level) / 2], cases)
+    goal = special.ndtri(tail)
+    point = np.clip(np.tile(centre, 2) + goal * np.tile(spread, 2), low, high)
+    out, going = point.copy(), np.arange(2 * cases)
     for step in range(MOST_STEPS):
-        z = (point[:, None] - mean) / sd
-        below = np.clip(np.matmul(weight, special.ndtr(z)), 1e-12, 1 - 1e-12)
-        there = np.abs(below - tails) < CLOSE_ENOUGH
-        if there.all():
+        z = (point - mean) / sd
+        below = np.clip((weight * special.ndtr(z)).sum(axis=0), 1e-12, 1 - 1e-12)
+        far = np.abs(below - tail) >= CLOSE_ENOUGH
+        if not far.any():
             break
-        low, high = np.where(below > tails, low, point), np.where(below > tails, point, high)
+        if not far.all():
+            parts = (going, point, low, high, tail, goal, below, weight, mean, sd, z)
+            going, point, low, high, tail, goal, below, weight, mean, sd, z = (part[..., far] for part in parts)
+        over = below > tail
+        low, high = np.where(over, low, point), np.where(over, point, high)
         # On the scale of normal quantiles a mixture of one hump is nearly a straight line.
         reached = special.ndtri(below)
-        slope = np.matmul(weight, np.exp(-(z**2) / 2) / sd) / np.exp(-(reached**2) / 2)
+        slope = (weight * np.exp(-(z**2) / 2) / sd).sum(axis=0) / np.exp(-(reached**2) / 2)
         tried = point + (goal - reached) / np.maximum(slope, 1e-300)
         halve = (tried <= low) | (tried >= high) | (step % 3 == 2)
-        point = np.where(there, point, np.where(halve, (low + high) / 2, tried))
-    return point[0], point[1]
+        point = np.where(halve, (low + high) / 2, tried)
+        out[going] = point
+    return out[:cases], out[cases:]
+
+
+def _likely(weight: Floats, mean: Floats, sd: Floats, group: Cells | None) -> tuple[Floats, Floats, Floats]:
+    """Weight (by case), mean and sd of the components that matter to any case; those that do not matter weigh nothing."""
+    weight = np.where(weight > 1e-3 * weight.max(axis=0), weight, 0.0)
+    weight = weight / weight.sum(axis=0)
+    group = np.zeros(mean.shape[1], dtype=np.int64) if group is None else group
+    first = np.argsort(-weight, axis=0, kind="stable")[: int((weight > 0).sum(axis=0).max())]
+    order = first[:, group]
+    mean, sd = (np.take_along_axis(part, order, axis=0) for part in (mean, sd))
+    return np.take_along_axis(weight, first, axis=0)[:, group], mean, np.maximum(sd, 1e-12)
 
 
 def pool_means(estimates: ArrayLike, errors: ArrayLike, level: float = 0.95) -> pd.DataFrame:

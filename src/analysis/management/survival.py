@@ -92,9 +92,12 @@ def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: Cells)
 
 
 def _running(group: Cells, *values: Floats) -> list[Floats]:
-    """Cumulative sums within consecutive groups."""
-    sums = pd.DataFrame(np.column_stack(values)).groupby(group, sort=False).cumsum()
-    return list(sums.to_numpy(dtype=np.float64).T)
+    """Cumulative sums within consecutive groups, each from its own zero (no digits are lost to other groups' totals)."""
+    sums = np.column_stack(values)
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]][: len(group)])
+    for start, end in zip(starts, np.r_[starts[1:], len(group)], strict=True):
+        np.cumsum(sums[start:end], axis=0, out=sums[start:end])
+    return list(sums.T)
 
 
 def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.DataFrame:
