@@ -122,7 +122,8 @@ def _month(
     """One row per rep seen in the last weeks; `held` carries what each rep works on from month to month."""
     sizes = pd.Series(panel.team_id).value_counts()
     by_rep: dict[str, list[Gap]] = {}
-    for gap in found.to_dict("records"):
+    for values in zip(*(found[name].tolist() for name in found), strict=True):
+        gap: Gap = dict(zip(found.columns, values, strict=True))
         by_rep.setdefault(str(gap["rep_id"]), []).append(gap)
     met = _noted_as_met(book, end)
     rows = []
@@ -179,12 +180,16 @@ def _noted_as_met(book: Book, end: pd.Timestamp) -> dict[tuple[str, str], pd.Tim
     """Manager's latest note up to that day that the required standard is reached, by rep_id and focus."""
     if not book.has("coaching", "focus", "focus_met"):
         return {}
-    notes = book.frame("coaching")[["rep_id", "focus", "focus_met", "occurred_on"]].dropna(subset=["focus"])
-    met = notes["focus_met"].fillna(False).astype(bool) & (notes["occurred_on"] <= end)
+    notes = book.shared("notes_of_met", lambda: _notes_of_met(book))
+    return {(rep, focus): day for rep, focus, day in notes if day <= end}
+
+
+def _notes_of_met(book: Book) -> list[tuple[str, str, pd.Timestamp]]:
+    """rep_id, focus and day of every note that a standard is reached, in the order of days."""
+    notes = book.frame("coaching")[["rep_id", "focus", "focus_met", "occurred_on"]]
+    met = notes["focus_met"].fillna(False).astype(bool) & notes["focus"].notna()
     notes = notes.loc[met].sort_values("occurred_on", kind="stable")
-    return {
-        (rep, focus): day for rep, focus, day in zip(notes["rep_id"], notes["focus"], notes["occurred_on"], strict=True)
-    }
+    return list(zip(notes["rep_id"], notes["focus"], notes["occurred_on"], strict=True))
 
 
 def _level_met(panel: RepWeeks, place: int, thing: Thing, row: Gap | None, end: pd.Timestamp) -> bool:

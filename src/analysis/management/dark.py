@@ -154,18 +154,23 @@ def done_on_dark(book: Book, found: Dark, before_days: int = 60) -> pd.DataFrame
     mails, and attempts that were not meaningful), senior (reached a vice president or above), accounts (touched).
     A quality that is not recorded is blank.
     """
-    dark = found.accounts.loc[found.accounts["dark"], ["account_id", "last_contact"]]
+    dark = found.accounts.loc[found.accounts["dark"], ["account_id", "team_id", "last_contact"]]
     rows = book.frame("activities")
-    known = np.array(sorted(dark["account_id"]), dtype=object)
-    rows = rows.loc[(places(rows["account_id"], known) >= 0) & (rows["occurred_on"] <= book.as_of).to_numpy()]
+    account = places(rows["account_id"], dark["account_id"].to_numpy(dtype=object))
+    near = np.flatnonzero(account >= 0)
+    account, day = account[near], day_numbers(rows["occurred_on"].iloc[near])
+    last = day_numbers(dark["last_contact"])[account]
+    seen = (day > last - before_days) & (day <= day_numbers(pd.Series([book.as_of])))
+    near, account, since = near[seen], account[seen], (day > last)[seen]
+    columns = [name for name in _ASKED if name in rows]
+    rows = rows[columns].iloc[near].assign(phase=np.where(since, "since", "before the silence"))
+    rows["team_id"] = dark["team_id"].iloc[account].set_axis(rows.index)
     if "status" in rows:
         rows = rows.loc[rows["status"].isna() | (rows["status"] == "done")]
-    rows = rows.merge(dark, on="account_id")
-    since = rows["occurred_on"] > rows["last_contact"]
-    near = since | (rows["occurred_on"] > rows["last_contact"] - pd.Timedelta(days=before_days))
-    team = rows["account_id"].map(found.accounts.set_index("account_id")["team_id"])
-    rows = rows.assign(phase=np.where(since, "since", "before the silence"), team_id=team).loc[near]
     return _qualities(book, rows)
+
+
+_ASKED = ("account_id", "status", "kind", "origin", "is_meaningful", "contact_level")
 
 
 def _qualities(book: Book, rows: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.records import dates, effort
 from analysis.management.roster import Places, day_numbers, numbered, places, roster
-from analysis.management.survival import EVENT, OPEN, OTHER
+from analysis.management.survival import OPEN
 
 SAY = words.Voice("management.deals")
+_STATUS = np.array(["open", "won", "lost"], dtype=object)  # in the order of OPEN, EVENT, OTHER
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -26,10 +27,10 @@ def timed(book: Book, deals: pd.DataFrame, start: str, as_of: pd.Timestamp) -> p
     people = roster(book)
     rep, begun = places(deals["rep_id"], people.reps), day_numbers(deals[start])
     closed, today = day_numbers(deals["closed_on"]), as_of.to_datetime64().astype("datetime64[D]").astype(np.int64)
-    status = deals["status"].to_numpy(dtype=object)
-    still = (status == "open") | (closed > today)
+    status = places(deals["status"], _STATUS)
+    still = (status == OPEN) | (closed > today)
     days = np.maximum(np.where(still, today, closed) - begun, 0).astype(np.float64)
-    end = np.select([still, status == "won", status == "lost"], [OPEN, EVENT, OTHER], OPEN)
+    end = np.where(still | (status < 0), OPEN, status)
     amount = deals["amount"].to_numpy(dtype=float) if "amount" in deals else np.full(len(deals), np.nan)
     columns = {"rep": rep, "team": people.on(rep, begun), "start": dates(begun), "days": days, "end": end}
     return pd.DataFrame({**columns, "amount": amount})

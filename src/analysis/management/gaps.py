@@ -185,9 +185,11 @@ def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> _Ga
 
 def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
     """Gap in deals won per opportunity between each rep and the other reps of the team together; see `rate_gaps`."""
-    deals, people = book.frame("opportunities"), roster(book)
-    cases = timed(book, deals.loc[(deals["created_on"] <= month_end).to_numpy()], "created_on", month_end)
-    cases = cases.loc[(cases["start"] > month_end - pd.Timedelta(weeks=weeks)) & (cases["team"] >= 0)]
+    deals, people = book.frame("opportunities")[["rep_id", "status", "created_on", "closed_on"]], roster(book)
+    made = deals["created_on"]
+    recent = ((made <= month_end) & (made > month_end - pd.Timedelta(weeks=weeks))).to_numpy()
+    cases = timed(book, deals.loc[recent], "created_on", month_end)
+    cases = cases.loc[cases["team"] >= 0]
     if cases.empty:
         return pd.DataFrame()
     days, end = cases["days"].to_numpy(), cases["end"].to_numpy()

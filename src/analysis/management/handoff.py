@@ -6,16 +6,19 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis import words
 from analysis.calendars import BusinessHours
 from analysis.management.book import Book, NotRecorded
-from analysis.management.intervals import Floats
-from analysis.management.survival import EVENT, OPEN, conversion, median_days
+from analysis.management.intervals import Cells, Floats
+from analysis.management.roster import Places, numbered, places, roster, texts
+from analysis.management.survival import EVENT, OPEN, cell_conversions, cell_curves, cell_medians_of
 
 SAY = words.Voice("management.handoff")
 ALL = "everybody"
-Clocks = dict[BusinessHours, list[str]]
+Clocks = dict[BusinessHours, list[int]]  # opening hours -> the teams (places in the roster) that keep them
+Instants = NDArray[np.datetime64]
 SIDES = {
     "marketing": (SAY.text("marketing"), "qualified_at", "handed_off_at"),
     "first_touch": (SAY.text("first_touch"), "handed_off_at", "first_touch_at"),
@@ -34,17 +37,25 @@ def lead_clock(book: Book) -> pd.DataFrame | NotRecorded:
 def _lead_clock(book: Book) -> pd.DataFrame:
     leads = book.frame("leads").dropna(subset=["handed_off_at"])
     rep = leads["assigned_rep_id"] if "assigned_rep_id" in leads else pd.Series(pd.NA, index=leads.index, dtype="str")
-    team = rep.map(book.frame("reps").set_index("rep_id")["team_id"])
-    out = pd.DataFrame({"lead_id": leads["lead_id"], "rep_id": rep, "team_id": team})
+    people = roster(book)
+    who = places(rep, people.reps)
+    team = np.where(who >= 0, people.now[who], -1) if len(people.now) else who
+    names = texts(team, people.teams).set_axis(leads.index)
+    out = pd.DataFrame({"lead_id": leads["lead_id"], "rep_id": rep, "team_id": names})
     for name in ("source", "partner_id", "opportunity_id", "handed_off_at"):
         if name in leads:
             out[name] = leads[name]
-    now = (book.as_of + pd.Timedelta(days=1)).tz_localize("UTC")
-    ends = {f"{side}_h": (leads[a], leads[b]) for side, (_, a, b) in SIDES.items() if a in leads and b in leads}
-    ends["waited_h"] = (leads["handed_off_at"], pd.Series(now, index=leads.index))
+    at = {name: _utc(leads[name]) for _, *pair in SIDES.values() for name in pair if name in leads}
+    ends = {f"{side}_h": (at[a], at[b]) for side, (_, a, b) in SIDES.items() if a in at and b in at}
+    now = (book.as_of + pd.Timedelta(days=1)).to_datetime64()
+    ends["waited_h"] = (at["handed_off_at"], np.full(len(leads), now, dtype="datetime64[us]"))
     out = out.assign(**_hours(_clocks(book, team), team, ends))
-    local = leads["handed_off_at"].dt.tz_localize(None) + _offset(book, team, leads["handed_off_at"])
-    return out.assign(weekday=local.dt.day_of_week, hour=local.dt.hour)
+    local = pd.DatetimeIndex(_local(book, team, at["handed_off_at"]))
+    return out.assign(weekday=local.day_of_week, hour=local.hour)
+
+
+def _utc(instants: pd.Series) -> Instants:
+    return instants.to_numpy(dtype="datetime64[us]")
 
 
 def _zones(book: Book) -> dict[str, str]:
@@ -54,24 +65,25 @@ def _zones(book: Book) -> dict[str, str]:
     return dict(zip(teams["team_id"], teams["timezone"], strict=True))
 
 
-def _hours(clocks: Clocks, team: pd.Series, spans: dict[str, tuple[pd.Series, pd.Series]]) -> dict[str, Floats]:
+def _hours(clocks: Clocks, team: Places, spans: dict[str, tuple[Instants, Instants]]) -> dict[str, Floats]:
     """Business hours of each span (name -> instants from, to) by the clock and holidays of each row's team."""
     out = np.full((len(spans), len(team)), np.nan)
     for clock, teams in clocks.items():
-        rows = (team.isin(teams) | (team.isna() if "" in teams else False)).to_numpy()
+        rows = np.isin(team, teams)
         # All spans of a clock at once: to lay out its shifts costs more than to read them.
-        starts, ends = (pd.concat([span[side].loc[rows] for span in spans.values()]) for side in (0, 1))
+        starts, ends = (pd.Series(np.concatenate([span[side][rows] for span in spans.values()])) for side in (0, 1))
         out[:, rows] = clock.hours_between(starts, ends).to_numpy().reshape(len(spans), -1)
     return dict(zip(spans, np.maximum(out, 0.0), strict=True))
 
 
-def _clocks(book: Book, team: pd.Series) -> Clocks:
-    """Teams by their common opening hours; a clock is costly, and teams of one region share theirs. "" = no team."""
+def _clocks(book: Book, team: Places) -> Clocks:
+    """Teams by their common opening hours; a clock is costly, and teams of one region share theirs. -1 = no team."""
     zones, rules, holidays = _zones(book), book.rules.hours, _holidays(book)
     out: Clocks = {}
-    for name in ["", *sorted(team.dropna().unique())]:
+    for place in [-1, *np.flatnonzero(np.bincount(team[team >= 0]))]:
+        name = str(roster(book).teams[place]) if place >= 0 else ""
         zone, free = zones.get(name, rules.timezone), frozenset(holidays.get("", []) + holidays.get(name, []))
-        out.setdefault(BusinessHours(zone, rules.opens, rules.closes, rules.weekdays, free), []).append(name)
+        out.setdefault(BusinessHours(zone, rules.opens, rules.closes, rules.weekdays, free), []).append(int(place))
     return out
 
 
@@ -87,15 +99,14 @@ def _holidays(book: Book) -> dict[str, list[date]]:
     return out
 
 
-def _offset(book: Book, team: pd.Series, instants: pd.Series) -> pd.Series:
-    """Local clock less UTC, by the team's zone."""
-    zones = _zones(book)
-    out = pd.Series(pd.Timedelta(0), index=instants.index).astype("timedelta64[us]")
-    zone_of = team.map(zones).to_numpy(dtype=object)
+def _local(book: Book, team: Places, instants: Instants) -> Instants:
+    """Wall-clock time in the team's zone; UTC where it has none."""
+    zones, out = _zones(book), instants.copy()
+    zone_of = np.array([*(zones.get(str(name), "") for name in roster(book).teams), ""])[team]
     for zone in sorted(set(zones.values())):
         rows = zone_of == zone
-        local = instants.loc[rows].dt.tz_convert(zone).dt.tz_localize(None)
-        out.loc[rows] = (local - instants.loc[rows].dt.tz_localize(None)).astype("timedelta64[us]")
+        here = pd.DatetimeIndex(instants[rows], tz="UTC").tz_convert(zone)
+        out[rows] = here.tz_localize(None).to_numpy(dtype="datetime64[us]")
     return out
 
 
@@ -116,40 +127,50 @@ def hand_off(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
         "first_touch": book.rules.sla_hours,
         "feedback": book.rules.feedback_hours,
     }
-    parts = []
+    parts, groups = [], _groups(recent)
     for side, (title, start, end) in SIDES.items():
         gap = book.need("leads", start, end)
         if gap:
             parts.append(pd.DataFrame({"side": [side], "title": title, "missing": ", ".join(gap.missing)}))
             continue
-        parts.append(_side(_groups(recent), f"{side}_h", limits[side]).assign(side=side, title=title, missing=""))
+        parts.append(_side(recent, *groups, f"{side}_h", limits[side]).assign(side=side, title=title, missing=""))
     front = ["side", "title", "group_kind", "group"]
     out = pd.concat(parts, ignore_index=True)
     return out[[*[c for c in front if c in out], *[c for c in out if c not in front]]]
 
 
-def _groups(clock: pd.DataFrame) -> pd.DataFrame:
-    """Every lead for everybody, for its team (unless a partner has it) and for its partner."""
-    parts = [clock.assign(group_kind=ALL, group=ALL)]
-    partner = clock["partner_id"].notna() if "partner_id" in clock else pd.Series(False, index=clock.index)
-    parts.append(clock.loc[~partner & clock["team_id"].notna()].assign(group_kind="team", group=clock["team_id"]))
-    if partner.any():
-        parts.append(clock.loc[partner].assign(group_kind="partner", group=clock["partner_id"]))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _side(rows: pd.DataFrame, column: str, limit: float) -> pd.DataFrame:
-    done = rows[column].notna()
-    cases = rows[["group_kind", "group"]].assign(
-        days=rows[column].where(done, rows["waited_h"]), end=np.where(done, EVENT, OPEN)
+def _groups(clock: pd.DataFrame) -> tuple[Cells, pd.DataFrame]:
+    """Number of the cell of each lead, twice over: for everybody, and for its partner or else its team (-1 = neither);
+    and group_kind and group of each cell."""
+    every = np.zeros(len(clock), dtype=np.int64)
+    partner, partners = (
+        numbered(clock["partner_id"]) if "partner_id" in clock else (every - 1, np.zeros(0, dtype=object))
     )
-    keys = ["group_kind", "group"]
-    out = conversion(cases, keys, limit)
-    out = out.rename(columns={"conversion": "within"}).assign(limit_h=limit)
-    half = median_days(cases, keys).rename(columns={"median_days": "median_h"})
-    out = out.merge(half[[*keys, "median_h"]], on=keys)
-    happened = cases.loc[done].assign(ok=cases["days"] <= limit).groupby(keys)["ok"].mean().rename("naive")
-    out = out.merge(happened.reset_index(), on=keys, how="left")
+    team, teams = numbered(clock["team_id"])
+    # Those whose every lead went to a partner have no row of their own.
+    held = np.flatnonzero(np.bincount(team[(partner < 0) & (team >= 0)], minlength=len(teams)))
+    of_team = np.searchsorted(held, team) + 1 + len(partners)
+    own = np.where(partner >= 0, partner + 1, np.where(team >= 0, of_team, -1))
+    whole = [ALL] * min(len(clock), 1)
+    kind = [*whole, *["partner"] * len(partners), *["team"] * len(held)]
+    group = [*whole, *partners, *teams[held]]
+    return np.concatenate([every, own]), pd.DataFrame({"group_kind": kind, "group": group}, dtype="str")
+
+
+def _side(clock: pd.DataFrame, cell: Cells, names: pd.DataFrame, column: str, limit: float) -> pd.DataFrame:
+    hours = clock[column].to_numpy()
+    done = ~np.isnan(hours)
+    days, done = np.tile(np.where(done, hours, clock["waited_h"]), 2), np.tile(done, 2)
+    end = np.where(done, EVENT, OPEN)
+    curve = cell_curves(cell, days, end)
+    found = cell_conversions(cell, days, end, limit, curve).set_index("cell")
+    out = names.join(found).rename(columns={"conversion": "within"}).assign(limit_h=limit)
+    out["median_h"] = cell_medians_of(curve).set_index("cell")["median_days"]
+    happened = (cell >= 0) & done
+    with np.errstate(invalid="ignore"):
+        out["naive"] = np.bincount(cell[happened], days[happened] <= limit, len(out)) / np.bincount(
+            cell[happened], minlength=len(out)
+        )
     late = (out["n"] - out["reached"] - out["running"]).astype(int)
     out["bias"] = np.where(out["naive"] > out["within"] + 0.005, SAY.text("too_high"), "")
     return out.assign(late=late).drop(columns=["other", "effective_n", "followed_days"])
@@ -174,9 +195,9 @@ def no_feedback(book: Book) -> pd.DataFrame | NotRecorded:
 
 def no_feedback_by_partner(book: Book) -> pd.DataFrame | NotRecorded:
     """Per partner: leads due for feedback, without any, the share, and whether the partner never answered at all."""
-    silent, clock = no_feedback(book), lead_clock(book)
-    if isinstance(silent, NotRecorded):
-        return silent
+    if gap := book.need("leads", "feedback_at", "handed_off_at"):
+        return gap
+    clock = lead_clock(book)
     if isinstance(clock, NotRecorded) or not book.has("leads", "partner_id"):
         return NotRecorded(("leads.partner_id",))
     due = clock.loc[clock["partner_id"].notna() & (clock["waited_h"] > book.rules.feedback_hours)]

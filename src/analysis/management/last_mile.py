@@ -9,7 +9,7 @@ from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import asked_deals
 from analysis.management.funnel_cases import flags
-from analysis.management.intervals import mean_by, wilson
+from analysis.management.intervals import cell_means, cells, wilson
 from analysis.management.records import effort, with_team
 from analysis.management.roster import Places, day_numbers, places
 
@@ -40,15 +40,16 @@ def last_mile(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
     audit = with_team(book, _audit(book, deals, link), "asked_on")
     both = pd.concat([audit, audit.assign(team_id=COMPANY)], ignore_index=True)
     keys = ["team_id", "outcome"]
-    parts = []
+    parts, (cell, names) = [], cells(both, keys)
+    known = cell >= 0
+    n = np.bincount(cell[known], minlength=len(names))
     for check, title in CHECKS.items():
         if both[check].isna().all():
             continue
-        sums = both.groupby(keys)[check].agg(["sum", "size"]).reset_index().rename(columns={"size": "n"})
-        low, high = wilson(sums["sum"], sums["n"])
-        sums = sums.assign(value=sums["sum"] / sums["n"], conf_low=low, conf_high=high, check=check, title=title)
-        parts.append(sums.drop(columns="sum"))
-    pace = mean_by(both, keys, "touches_per_week")
+        done = np.bincount(cell[known], both[check].to_numpy()[known], len(names))
+        low, high = wilson(done, n)
+        parts.append(names.assign(n=n, value=done / n, conf_low=low, conf_high=high, check=check, title=title))
+    pace = names.join(cell_means(cell, both["touches_per_week"].to_numpy()).set_index("cell"))
     pace = pace.assign(check="touches_per_week", title=SAY.text("touches_per_week"))
     columns = [*keys, "check", "title", "n", "value", "conf_low", "conf_high"]
     return pd.concat([*parts, pace], ignore_index=True)[columns]
@@ -58,7 +59,8 @@ def _audit(book: Book, deals: pd.DataFrame, link: str) -> pd.DataFrame:
     """One row per asked deal with what was done on it from the ask to its end (or today)."""
     until = deals["closed_on"].fillna(book.as_of)
     out = deals[["opportunity_id", "rep_id", "asked_on", "status"]].assign(until=until).reset_index(drop=True)
-    deal, day, rows = _touches(book, deals, link, day_numbers(out["asked_on"]), day_numbers(out["until"]))
+    deal, day, row = _touches(book, deals, link, day_numbers(out["asked_on"]), day_numbers(out["until"]))
+    rows = effort(book)
     touches = np.bincount(deal, minlength=len(out))
     last = day_numbers(out["asked_on"])
     np.maximum.at(last, deal, day)
@@ -66,28 +68,28 @@ def _audit(book: Book, deals: pd.DataFrame, link: str) -> pd.DataFrame:
     out["touches_per_week"] = touches / ((out["until"] - out["asked_on"]).dt.days.clip(lower=1) / 7)
     out["meaningful"], out["senior"] = np.nan, np.nan
     if book.has("activities", "is_meaningful"):
-        out["meaningful"] = (np.bincount(deal, flags(rows["is_meaningful"]), len(out)) > 0).astype(float)
+        out["meaningful"] = (np.bincount(deal, flags(rows["is_meaningful"])[row], len(out)) > 0).astype(float)
     if book.has("activities", "contact_level"):
-        senior = (rows["contact_level"] == "vp_or_above").to_numpy()
+        senior = (rows["contact_level"] == "vp_or_above").to_numpy()[row]
         out["senior"] = (np.bincount(deal, senior, len(out)) > 0).astype(float)
     quiet = int(day_numbers(pd.Series([book.as_of]))[0]) - last > RECENT_DAYS
     out["outcome"] = out["status"].astype(str).mask((out["status"] == "open") & quiet, "open and quiet")
     return out
 
 
-def _touches(
-    book: Book, deals: pd.DataFrame, link: str, asked: Places, until: Places
-) -> tuple[Places, Places, pd.DataFrame]:
-    """Effort after each ask and up to its deal's end: place of the deal, day, and the rows themselves."""
+def _touches(book: Book, deals: pd.DataFrame, link: str, asked: Places, until: Places) -> tuple[Places, Places, Places]:
+    """Effort after each ask and up to its deal's end: place of the deal, day, and place among the rows of effort."""
     rows = effort(book)
-    of_deal = places(deals[link], np.asarray(rows[link].cat.categories, dtype=object))
-    wanted = np.append(np.bincount(of_deal[of_deal >= 0], minlength=len(rows[link].cat.categories)) > 0, False)
-    rows = rows.loc[wanted[rows[link].cat.codes.to_numpy()] & ~rows["kind"].isin(book.rules.ask_kinds).to_numpy()]
-    code, day = rows[link].cat.codes.to_numpy().astype(np.int64), day_numbers(rows["occurred_on"])
-    order = np.argsort(of_deal, kind="stable")
-    first, end = (np.searchsorted(of_deal[order], code, side=side) for side in ("left", "right"))
-    number = end - first
-    row = np.repeat(np.arange(len(code)), number)
-    deal = order[np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number) + np.repeat(first, number)]
-    inside = (day[row] > asked[deal]) & (day[row] <= until[deal])
-    return deal[inside], day[row][inside], rows.iloc[row[inside]]
+    names, code = np.asarray(rows[link].cat.categories, dtype=object), rows[link].cat.codes.to_numpy()
+    of_deal = places(deals[link], names)
+    order = np.argsort(of_deal, kind="stable")[np.count_nonzero(of_deal < 0) :]
+    count = np.bincount(of_deal[order], minlength=len(names) + 1)  # the last place: rows that say nothing (-1)
+    first = np.cumsum(count) - count
+    asking = rows["kind"].cat.categories.isin(book.rules.ask_kinds)
+    row = np.flatnonzero((count[code] > 0) & ~np.append(asking, False)[rows["kind"].cat.codes.to_numpy()])
+    code, day = code[row], day_numbers(rows["occurred_on"].iloc[row])
+    number = count[code]
+    deal = order[np.arange(number.sum()) + np.repeat(first[code] - np.cumsum(number) + number, number)]
+    row, day = np.repeat(row, number), np.repeat(day, number)
+    inside = (day > asked[deal]) & (day <= until[deal])
+    return deal[inside], day[inside], row[inside]

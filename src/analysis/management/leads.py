@@ -6,16 +6,19 @@ in the counts.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
 from analysis.management.intervals import poisson, ratio_by
 from analysis.management.periods import period_of, periods
-from analysis.management.roster import places
-from analysis.management.survival import EVENT, OPEN, conversion
+from analysis.management.roster import Places, numbered, places, texts
+from analysis.management.survival import EVENT, OPEN, cell_conversions
 
 SAY = words.Voice("management.leads")
 INBOUND = "inbound"
@@ -37,14 +40,20 @@ def lead_volume(book: Book, freq: str = "month", last: int = 13) -> pd.DataFrame
     leads = book.frame("leads")
     opening = book.frame("activities")["occurred_on"].min()
     table = periods(freq, book.as_of, last, fiscal=book.rules.fiscal, opening=opening)
-    source = leads["source"].fillna("unknown") if "source" in leads else pd.Series("unknown", index=leads.index)
-    grid = pd.MultiIndex.from_product([sorted(source.unique()), table["period"]], names=["source", "period"])
-    out = pd.DataFrame(index=grid)
+    source, names = _sources(leads)
+    cells, each = len(names) * len(table), table.iloc[np.tile(np.arange(len(table)), len(names))].reset_index(drop=True)
+    counts = {}
     for name, column in (("created", "created_at"), ("qualified", "qualified_at")):
         place = period_of(local_day(leads[column]), table)
-        counts = pd.DataFrame({"source": source, "period": place}).loc[place >= 0].groupby(["source", "period"]).size()
-        out[name] = counts.reindex(grid).fillna(0).astype(int)
-    return out.reset_index().merge(table, on="period").drop(columns="period")
+        counts[name] = np.bincount((source * len(table) + place)[place >= 0], minlength=cells)
+    out = pd.DataFrame({"source": texts(np.repeat(np.arange(len(names)), len(table)), names), **counts})
+    return out.join(each.drop(columns="period"))
+
+
+def _sources(leads: pd.DataFrame) -> tuple[Places, NDArray[Any]]:
+    """Place of each lead's source among those that occur, and these; "unknown" where it is not recorded."""
+    known = leads["source"].fillna("unknown") if "source" in leads else pd.Series("unknown", leads.index, dtype="str")
+    return numbered(known)
 
 
 def lead_conversion(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
@@ -58,29 +67,38 @@ def lead_conversion(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
     cases = lead_cases(book, weeks)
     if cases.empty:
         return NotRecorded((SAY.text("none_qualified", {"weeks": SAY.count(weeks, "week")}),))
-    horizon = usual_days(cases)
-    both = pd.concat([cases.assign(source=ALL), cases])
-    out = conversion(both, ["source"], horizon).assign(horizon_days=horizon)
-    leads = book.frame("leads")
-    recent = leads.loc[local_day(leads["created_at"]) > book.as_of - pd.Timedelta(weeks=weeks)]
-    source = recent["source"].fillna("unknown") if "source" in recent else "unknown"
-    grown = recent.assign(source=source, grown=recent["opportunity_id"].notna())
-    naive = pd.concat([grown.assign(source=ALL), grown]).groupby("source")["grown"].mean()
-    out["naive"] = out["source"].map(naive)
+    horizon, (source, names) = usual_days(cases), numbered(cases["source"])
+    cell = np.concatenate([np.zeros(len(cases), dtype=np.int64), source + 1])
+    days, end = (np.tile(cases[name].to_numpy(), 2) for name in ("days", "end"))
+    found = cell_conversions(cell, days, end, horizon)
+    out = found.assign(source=[ALL, *names], horizon_days=horizon).astype({"source": "str"})
+    out["naive"] = out["source"].map(_grown(book, weeks))
     out["definition"] = SAY.text("definition", {"lead": book.rules.lead_definition})
-    order = np.where(out["source"] == ALL, 0, 1)
     keep = ["source", "n", "reached", "running", "conversion", "conf_low", "conf_high", "horizon_days", "naive"]
-    return out.assign(order=order).sort_values(["order", "source"])[[*keep, "definition"]].reset_index(drop=True)
+    return out[[*keep, "definition"]]
+
+
+def _grown(book: Book, weeks: int) -> dict[str, float]:
+    """Per source, and for all: opportunities of the leads created in the last weeks over those leads."""
+    leads = book.frame("leads")
+    recent = (local_day(leads["created_at"]) > book.as_of - pd.Timedelta(weeks=weeks)).to_numpy()
+    source, names = _sources(leads)
+    grown, source = leads["opportunity_id"].notna().to_numpy()[recent], source[recent]
+    with np.errstate(invalid="ignore"):
+        share = np.bincount(source, grown, len(names)) / np.bincount(source, minlength=len(names))
+    whole = {ALL: float(grown.mean())} if len(grown) else {}
+    return whole | dict(zip(names, share.tolist(), strict=True))
 
 
 def lead_cases(book: Book, weeks: int) -> pd.DataFrame:
     """Leads qualified in the last weeks: lead_id, source, days to the opportunity (or today), end (EVENT or OPEN)."""
-    leads = book.frame("leads").dropna(subset=["qualified_at"])
+    leads, deals = book.frame("leads"), book.frame("opportunities")
     start = local_day(leads["qualified_at"])
-    leads = leads.loc[(start > book.as_of - pd.Timedelta(weeks=weeks)) & (start <= book.as_of)]
-    start = start.loc[leads.index]
-    created = book.frame("opportunities").set_index("opportunity_id")["created_on"]
-    reached = leads["opportunity_id"].map(created)
+    recent = (start > book.as_of - pd.Timedelta(weeks=weeks)) & (start <= book.as_of)
+    columns = [name for name in ("lead_id", "source", "opportunity_id") if name in leads]
+    leads, start = leads.loc[recent, columns], start.loc[recent]
+    deal = places(leads["opportunity_id"], deals["opportunity_id"].to_numpy(dtype=object))
+    reached = pd.Series(deals["created_on"].to_numpy()[deal], index=leads.index).where(deal >= 0)
     days = (reached.fillna(book.as_of) - start).dt.days.clip(lower=0).astype(float)
     source = leads["source"].fillna("unknown") if "source" in leads else "unknown"
     out = pd.DataFrame({"lead_id": leads["lead_id"], "source": source, "days": days})
@@ -98,24 +116,28 @@ def campaigns(book: Book) -> pd.DataFrame | NotRecorded:
     gap = book.need("campaigns", "cost") or book.need("leads", "campaign_id")
     if gap:
         return gap
-    leads = book.frame("leads").dropna(subset=["campaign_id"])
+    leads = book.frame("leads")
+    columns = [name for name in ("lead_id", "campaign_id", "opportunity_id", "qualified_at") if name in leads]
+    leads = leads.loc[leads["campaign_id"].notna(), columns].astype({"campaign_id": "category"})
     deals = _lead_deals(book, leads)
     out = book.frame("campaigns")[["campaign_id", "name", "cost"]].set_index("campaign_id")
     flags = leads.assign(qualified=leads["qualified_at"].notna() if "qualified_at" in leads else np.nan)
-    by = flags.groupby("campaign_id")
+    by = flags.groupby("campaign_id", observed=True)
     out["leads"] = by.size()
     out["qualified"] = by["qualified"].sum(min_count=1)
     won = deals.loc[deals["status"] == "won"]
-    out["opportunities"] = deals.groupby("campaign_id").size()
-    out["pipeline"] = deals.loc[deals["status"] == "open"].groupby("campaign_id")["amount"].sum(min_count=1)
-    out["won"], out["closed"] = won.groupby("campaign_id").size(), won.groupby("campaign_id")["amount"].sum()
+    by_won = won.groupby("campaign_id", observed=True)
+    out["opportunities"] = deals.groupby("campaign_id", observed=True).size()
+    still = deals.loc[deals["status"] == "open"].groupby("campaign_id", observed=True)["amount"]
+    out["pipeline"] = still.sum(min_count=1)
+    out["won"], out["closed"] = by_won.size(), by_won["amount"].sum()
     counted = ["leads", "qualified", "opportunities", "pipeline", "won", "closed"]
     out[counted] = out[counted].fillna(0.0)
     for name, column in (("cost_per_qualified", "qualified"), ("cost_per_opportunity", "opportunities")):
         low, high = poisson(out[column])
         out[name] = out["cost"] / out[column].where(out[column] > 0)
         out[f"{name}_low"], out[f"{name}_high"] = out["cost"] / high, out["cost"] / np.where(low > 0, low, np.nan)
-    square = won.assign(square=won["amount"] ** 2).groupby("campaign_id")["square"].sum()
+    square = (won["amount"] ** 2).groupby(won["campaign_id"], observed=True).sum()
     spread = 1.96 * np.sqrt(square.reindex(out.index)) / out["closed"].where(out["won"] >= 5)
     ratio = out["closed"] / out["cost"].where(out["cost"] > 0)
     out["return_closed"] = ratio
@@ -124,9 +146,10 @@ def campaigns(book: Book) -> pd.DataFrame | NotRecorded:
 
 
 def _lead_deals(book: Book, leads: pd.DataFrame) -> pd.DataFrame:
-    """Opportunities grown from these leads, with campaign_id, source_of_lead and partner_id of the lead."""
+    """Opportunities grown from these leads: lead_id, status, amount, and the lead's campaign_id."""
     columns = [name for name in ("lead_id", "campaign_id", "opportunity_id") if name in leads]
     deals = book.frame("opportunities")
+    deals = deals[[name for name in ("opportunity_id", "lead_id", "status", "amount") if name in deals]]
     if "opportunity_id" in leads:
         keyed = leads[columns].dropna(subset=["opportunity_id"]).drop_duplicates("opportunity_id")
         return deals.drop(columns="lead_id", errors="ignore").merge(keyed, on="opportunity_id")

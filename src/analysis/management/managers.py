@@ -10,6 +10,7 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import mean_by, poisson
 from analysis.management.ramp import suppressed
 from analysis.management.records import won_credit, worked_weeks
+from analysis.management.roster import numbered
 
 SAY = words.Voice("management.managers")
 COACHING = {
@@ -21,6 +22,10 @@ _WEEKS_PER_MONTH = 365.25 / 12 / 7
 
 def manager_weeks(book: Book) -> pd.DataFrame:
     """worked_weeks with `manager_id` of that week (memberships rule over reps.manager_id)."""
+    return book.shared("manager_weeks", lambda: _manager_weeks(book))
+
+
+def _manager_weeks(book: Book) -> pd.DataFrame:
     weeks = worked_weeks(book)
     if book.has("memberships", "manager_id"):
         spells = book.frame("memberships")[["rep_id", "manager_id", "valid_from"]]
@@ -41,9 +46,7 @@ def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
     if gap:
         return gap
     since = book.as_of - pd.Timedelta(weeks=weeks)
-    frame = manager_weeks(book)
-    frame = frame.loc[frame["week"] > since].dropna(subset=["manager_id"])
-    base = frame.groupby("manager_id").agg(reps=("rep_id", "nunique"), rep_weeks=("worked_share", "sum")).reset_index()
+    base = _led(book, since)
     done = book.frame("coaching")
     counts = done.loc[done["occurred_on"] > since].groupby(["manager_id", "kind"], observed=True).size()
     out = base.merge(pd.DataFrame({"kind": list(COACHING)}), how="cross")
@@ -58,6 +61,18 @@ def manager_activity(book: Book, weeks: int = 26) -> pd.DataFrame | NotRecorded:
     out.insert(2, "title", out["kind"].map(titles))
     out.insert(3, "unit", out["kind"].map(units))
     return out
+
+
+def _led(book: Book, since: pd.Timestamp) -> pd.DataFrame:
+    """Reps and rep-weeks by manager since that day: manager_id, reps, rep_weeks."""
+    frame = manager_weeks(book)
+    frame = frame.loc[(frame["week"] > since) & frame["manager_id"].notna()]
+    manager, names = numbered(frame["manager_id"])
+    rep, people = numbered(frame["rep_id"])
+    pairs = np.unique(manager * max(len(people), 1) + rep) // max(len(people), 1)
+    worked = np.bincount(manager, frame["worked_share"].to_numpy(), len(names))
+    reps = np.bincount(pairs, minlength=len(names))
+    return pd.DataFrame({"manager_id": pd.array(names, dtype="str"), "reps": reps, "rep_weeks": worked})
 
 
 def attainment(book: Book) -> pd.DataFrame | NotRecorded:

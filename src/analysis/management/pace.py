@@ -116,8 +116,8 @@ def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: Places, seed: int)
     rep, end = cases["rep"].to_numpy(), cases["end"].to_numpy()
     rep, end = rep[end != OPEN], end[end != OPEN]
     most = int(max(rep.max(initial=0), reps.max(initial=0))) + 1
-    won, ended = np.bincount(rep, end == EVENT, most), np.bincount(rep, minlength=most).astype(float)
-    shrunk, low, high, mean = pooled(won[reps], ended[reps], np.zeros(len(reps), dtype=np.int64))[:, :4].T
+    won, ended = (np.bincount(rep, each, most)[reps].astype(np.float64) for each in (end == EVENT, np.ones(len(end))))
+    shrunk, low, high, mean = pooled(won, ended, np.zeros(len(reps), dtype=np.int64))[:, :4].T
     centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
     width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
     noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))

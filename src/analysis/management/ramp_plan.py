@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.calendars import monday_of
 from analysis.errors import Refused
 from analysis.management.book import Book
 from analysis.management.intervals import mean_by
-from analysis.management.ramp import BINS, Ramp, rep_weeks, suppressed
-from analysis.management.records import attempts
+from analysis.management.ramp import BINS, Ramp, suppressed
+from analysis.management.records import attempt_places, attempts, rep_weeks_worked
+from analysis.management.roster import day_numbers, places, roster, texts
 from analysis.management.survival import EVENT
 
 MIN_EVENTS = 10  # events per tested activity below which no hazard ratio is estimated
+_NEVER = 1 << 20  # a day no week lies after: not a new rep
 
 
 def activity_plan(book: Book, found: Ramp) -> pd.DataFrame:
@@ -43,21 +44,28 @@ def activity_plan(book: Book, found: Ramp) -> pd.DataFrame:
 
 def _rates(book: Book, hires: pd.DataFrame) -> pd.DataFrame:
     """One row per new rep, tenure bin and kind: attempts per worked week."""
-    weeks = rep_weeks(book).merge(hires[["rep_id", "hired_on", "group"]], on="rep_id")
-    tenure = (weeks["week"] - weeks["hired_on"]).dt.days / 7
-    weeks = weeks.assign(bin=np.digitize(tenure, BINS) - 1).loc[(tenure >= 0) & (tenure < BINS[-1])]
-    worked = weeks.groupby(["rep_id", "group", "bin"])["worked_share"].sum()
-    worked = worked.loc[worked > 0].reset_index()
-    rows = attempts(book)
-    rows = rows.loc[rows["rep_id"].isin(hires["rep_id"]), ["rep_id", "kind", "occurred_on"]]
-    rows = rows.astype({"rep_id": "str", "kind": "str"})
-    rows = rows.assign(week=monday_of(rows["occurred_on"])).merge(
-        weeks[["rep_id", "week", "bin"]], on=["rep_id", "week"]
-    )
-    counts = rows.groupby(["rep_id", "bin", "kind"], observed=True).size().rename("count").reset_index()
-    grid = worked.merge(pd.DataFrame({"kind": sorted(rows["kind"].unique())}), how="cross")
-    grid = grid.merge(counts, on=["rep_id", "bin", "kind"], how="left").fillna({"count": 0})
-    return grid.assign(rate=grid["count"] / grid["worked_share"])
+    people, weeks, tried = roster(book), rep_weeks_worked(book), attempt_places(book)
+    hired = np.full(len(people.reps), _NEVER)
+    hired[places(hires["rep_id"], people.reps)] = day_numbers(hires["hired_on"])
+    tenure = (weeks.monday - hired[weeks.rep]) / 7
+    early = (tenure >= 0) & (tenure < BINS[-1])
+    rep, monday, level = weeks.rep[early], weeks.monday[early], np.digitize(tenure[early], BINS) - 1
+    shape = len(people.reps), len(BINS)
+    worked = np.bincount(rep * len(BINS) + level, weeks.share[early], shape[0] * shape[1])
+    # The tenure bin of each new rep in each week, to look up the one an attempt falls into.
+    first, last = (int(monday.min()), int(monday.max())) if len(monday) else (0, 0)
+    at = np.full((shape[0], (last - first) // 7 + 1), -1)
+    at[rep, (monday - first) // 7] = level
+    week = (tried.day - first) // 7
+    inside = (tried.rep >= 0) & (tried.kind >= 0) & (week >= 0) & (week < at.shape[1])
+    then = np.where(inside, at[tried.rep, np.clip(week, 0, at.shape[1] - 1)], -1)
+    cell = (tried.rep * len(BINS) + then) * len(tried.kinds) + tried.kind
+    counts = np.bincount(cell[then >= 0], minlength=len(worked) * len(tried.kinds)).reshape(len(worked), -1)
+    known, kinds = np.flatnonzero(worked > 0), np.flatnonzero(counts.sum(axis=0))
+    rates = (counts[known][:, kinds] / worked[known, None]).ravel()
+    names = hires.set_index("rep_id")["group"].reindex(people.reps[known // len(BINS)]).to_numpy()
+    out = {"kind": texts(np.tile(kinds, len(known)), tried.kinds), "bin": np.repeat(known % len(BINS), len(kinds))}
+    return pd.DataFrame({**out, "group": np.repeat(names, len(kinds)), "rate": rates})
 
 
 def early_activity(book: Book, found: Ramp, weeks: int = 8) -> pd.DataFrame:
