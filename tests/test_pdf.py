@@ -11,6 +11,7 @@ import report_samples as samples
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from pypdf import PdfReader
+from pypdf.generic import ContentStream
 
 from analysis.reporting import blocks, pdf
 from analysis.reporting.page import PageExporter
@@ -97,12 +98,70 @@ def test_markup_in_names_is_literal(name):
     assert said.count(flat(name)) >= 2
 
 
-@pytest.mark.parametrize("name", ["Отдел продаж", "Équipe Nord", "W" * 60, "מכירות צפון"])
-def test_other_alphabets_are_shown(name):
+ALPHABETS = {  # a team's name -> the font that draws it
+    "Équipe Łódź Ngữ": "DejaVuSans",
+    "Отдел продаж": "DejaVuSans",
+    "Ομάδα Αθήνα": "DejaVuSans",
+    "فريق المبيعات": "DejaVuSans",
+    "מכירות צפון": "DejaVuSans",
+    "北部销售团队": "NotoSansCJK",
+    "臺灣銷售團隊": "NotoSansCJK",
+    "東京営業部": "NotoSansCJK",
+    "한국 영업팀": "NotoSansCJK",
+    "उत्तर बिक्री क्षेत्र": "NotoSansDevanagari",
+    "ทีมขายเหนือ": "NotoSansThai",
+    "தமிழ்": "NotoSansTamil",
+    "বাংলা": "NotoSansBengali",
+    "🚀 Rocket": "NotoEmoji",
+    "北" * 60: "NotoSansCJK",
+    "उत्तर" * 12: "NotoSansDevanagari",
+    "<b>東京</b>": "NotoSansCJK",
+}
+
+
+def glyphs(found):
+    """(font, glyph number) of every sign on the pages and in their drawings."""
+    for page in found.pages:
+        yield from _glyphs(page.get_contents(), page["/Resources"], found)
+
+
+def _glyphs(stream, resources, found):
+    forms, font = resources.get("/XObject", {}), ""
+    for operands, operator in ContentStream(stream, found).operations:
+        if operator == b"Tf":
+            font = str(resources["/Font"][operands[0]]["/BaseFont"])
+        elif operator in (b"Tj", b"TJ"):
+            for piece in operands[0] if operator == b"TJ" else operands:
+                if isinstance(piece, str | bytes):
+                    raw = piece if isinstance(piece, bytes) else piece.original_bytes
+                    yield from ((font, int.from_bytes(raw[i : i + 2])) for i in range(0, len(raw), 2))
+        elif operator == b"Do" and forms[operands[0]].get("/Subtype") == "/Form":
+            form = forms[operands[0]].get_object()
+            yield from _glyphs(form, form["/Resources"], found)
+
+
+def is_missing(font, number):
+    """Whether the sign only says that there is none: number 0 of every font, any of the font of last resort."""
+    return number == 0 or "LastResort" in font
+
+
+@pytest.mark.parametrize("name", ALPHABETS)
+def test_a_name_in_any_alphabet_is_drawn(name):
+    """As heading, in tables and in drawings: no box, no sign for a missing one, and the font that has the letters."""
     found = reader(samples.notebook(name, (name,)))
+    drawn = set(glyphs(found))
+    assert len(drawn) > 100 and not any(is_missing(*sign) for sign in drawn)
+    assert any(ALPHABETS[name] in font for font, _ in drawn)
     said = flat("".join(p.extract_text() for p in found.pages))
-    assert pdf.BOX not in said
-    assert all(word in said for word in name.split())  # words of right-to-left names may be read in visual order
+    assert pdf.BOX not in said and "U+" not in said
+    if ALPHABETS[name] in ("DejaVuSans", "NotoSansCJK"):  # the words of right-to-left names may be read in visual order
+        assert all(word in said for word in name.split())
+
+
+def test_that_reading_of_glyphs_can_fail(monkeypatch):
+    monkeypatch.setattr(pdf, "FONT_PACKAGES", ())
+    monkeypatch.setattr(pdf, "_shown", lambda value, *_: value)
+    assert any(is_missing(*sign) for sign in glyphs(reader(samples.notebook("北部", ("北部",)))))
 
 
 def test_a_name_without_spaces_stays_inside_its_column():
@@ -114,7 +173,7 @@ def test_a_name_without_spaces_stays_inside_its_column():
 
 
 def test_letters_without_a_sign_are_boxes_and_named(monkeypatch):
-    monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ())
+    monkeypatch.setattr(pdf, "FONT_PACKAGES", ())
     nb = samples.notebook("北部 team", ("R-1",))
     said = text_of(nb)
     assert "□□team" in said
@@ -135,16 +194,15 @@ def test_a_font_of_ones_own_is_used(tmp_path, monkeypatch):
     assert not lacking or letter in pdf._letters(pdf._font_folders())
 
 
-def test_chinese_names_are_set_where_a_font_package_is_installed():
-    if not pdf._installed():
-        pytest.skip("no font for Chinese: pip install noto-cjk-sans-jp-regular to test it")
-    name = "北部销售团队 日本 한국"
-    text = text_of(samples.notebook(name, (name,)))
-    assert flat(name) in text and "□" not in text
+def test_the_font_packages_hold_fonts_only_and_are_not_imported():
+    assert len(pdf._installed()) == len(pdf.FONT_PACKAGES)
+    code = "import sys; from analysis.reporting import pdf; pdf.get_ready(); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "typst" in said and not set(pdf.FONT_PACKAGES) & set(said)
 
 
 def test_without_one_nothing_outside_is_looked_at(monkeypatch):
-    monkeypatch.setattr(pdf, "OPTIONAL_FONTS", ("no_such_font_package",))
+    monkeypatch.setattr(pdf, "FONT_PACKAGES", ("no_such_font_package",))
     monkeypatch.delenv(pdf.FONTS_VARIABLE, raising=False)
     assert len(pdf._font_folders()) == 1 and "matplotlib" in pdf._font_folders()[0]
 

@@ -1,9 +1,9 @@
 """The PDF of a report: the same blocks as the web page, set by typst, tagged for screen readers.
 
-The notebook's blocks travel as JSON through `sys_inputs`, so no name in them can be read as markup. The only font is
-the one that comes with matplotlib, whatever machine this runs on, and the time stamp is the report's own date: equal
-input gives equal bytes. Characters the font lacks (Chinese names, say) are shown as a box and listed at the end, unless a
-font that has them is found in a folder named in WORKBENCH_FONTS or in an installed package of OPTIONAL_FONTS.
+The notebook's blocks travel as JSON through `sys_inputs`, so no name in them can be read as markup. The fonts are those
+of installed packages, never the machine's, and the time stamp is the report's own date: equal input gives equal bytes.
+Latin, Greek, Cyrillic, Arabic and Hebrew come with matplotlib, the other scripts from FONT_PACKAGES. A character that
+none of them has is shown as a box and listed at the end, unless a folder named in WORKBENCH_FONTS has a font with it.
 """
 
 import datetime as dt
@@ -22,7 +22,10 @@ from analysis.reporting.html import template_text
 
 FONT = "DejaVu Sans"
 FONTS_VARIABLE = "WORKBENCH_FONTS"
-OPTIONAL_FONTS = ("noto_cjk_sans_jp_regular",)  # Chinese, Japanese and Korean; SIL Open Font License
+FONT_PACKAGES = (  # both hold nothing but Noto fonts under the SIL Open Font License
+    "noto_cjk_sans_jp_regular",  # Chinese, Japanese and Korean, in one weight
+    "manimgx_fonts",  # eighteen more scripts, among them those of India, Thai, Georgian and Ethiopic; emoji
+)
 FIRST_DAY = dt.date(2020, 1, 1)
 BOX = "□"
 _LONG_CELL = 24
@@ -66,7 +69,7 @@ def _font_folders() -> tuple[str, ...]:
 
 def _installed() -> tuple[str, ...]:
     """Folders of the font packages that are installed; they are looked for, never imported."""
-    found = (find_spec(name) for name in OPTIONAL_FONTS)
+    found = (find_spec(name) for name in FONT_PACKAGES)
     return tuple(place for spec in found if spec is not None for place in spec.submodule_search_locations or ())
 
 
@@ -90,7 +93,7 @@ def _letters(folders: tuple[str, ...]) -> frozenset[str]:
     from matplotlib.ft2font import FT2Font
 
     files = [Path(folders[-1]) / "DejaVuSans.ttf"]
-    files += [p for f in folders[:-1] for p in sorted(Path(f).rglob("*")) if p.suffix.lower() in (".ttf", ".otf")]
+    files += [p for f in folders[:-1] for p in sorted(Path(f).rglob("*")) if p.suffix.lower() in (".ttf", ".otf", ".ttc")]
     return frozenset(chr(code) for file in files for code in FT2Font(str(file)).get_charmap())
 
 
