@@ -11,6 +11,7 @@ from batch_tools import READ, SHOW, Teams, notebook, template
 from analysis.errors import InputError, ParameterError
 from analysis.reporting.batch import BatchResult, batch_status, run_batch, run_report
 from analysis.reporting.jobs import Limits
+from analysis.reporting.manifest import read_manifest
 from analysis.reporting.pool import WarmPool
 from analysis.reporting.publish import Busy, LocalStore
 
@@ -115,6 +116,7 @@ def test_a_failed_team_is_listed_and_the_others_are_made(batch: Any, tmp_path: P
     assert statuses(result) == {"a": "done", "b": "failed", "c": "done"} and result.exit_code == 1
     row = rows(result)["b"]
     assert row["error"] == "cell 4: AssertionError: no b" and not row["stale"] and row["attempts"] == 1
+    assert row["failure"] == "raised" and row["said"] == "" and rows(result)["a"]["failure"] == ""
     assert not (tmp_path / "out" / "b").exists()
     assert "b (b): failed: cell 4: AssertionError: no b" in batch_status(tmp_path / "out")
 
@@ -136,7 +138,29 @@ def test_refused_is_not_failed(batch: Any) -> None:
     cell = "from analysis.errors import Refused\nraise Refused('two reps are too few')"
     result = batch(Teams({"a": 1}), READ, cell)
     assert statuses(result) == {"a": "refused"} and result.exit_code == 0
-    assert rows(result)["a"]["error"] == "cell 4: Refused: two reps are too few"
+    row = rows(result)["a"]
+    assert row["error"] == "cell 4: Refused: two reps are too few"
+    assert row["failure"] == "refused" and row["said"] == "two reps are too few"
+
+
+def test_what_the_data_lack_is_said_and_a_fault_of_the_page_is_told_from_one_of_a_cell(batch: Any) -> None:
+    cell = "from analysis.errors import DataError\nraise DataError('there is no dated row')"
+    row = rows(batch(Teams({"a": 1}), READ, cell))["a"]
+    assert (row["status"], row["failure"], row["said"]) == ("failed", "data", "there is no dated row")
+    shown = "from analysis.reporting.blocks import MIME\ndisplay({MIME: {'block': 'figure'}}, raw=True)"
+    row = rows(batch(Teams({"a": 1}), READ, shown, formats=("html",)))["a"]
+    assert (row["status"], row["failure"], row["said"]) == ("failed", "export", "")
+
+
+def test_a_manifest_of_an_older_version_is_read_its_failures_of_unknown_kind(batch: Any, tmp_path: Path) -> None:
+    batch(Teams({"a": 1, "b": 2}), READ, "assert facts['team'] != 'b'", SHOW)
+    path = tmp_path / "out" / "manifest.json"
+    older = json.loads(path.read_text())
+    for row in older["teams"]:
+        del row["failure"], row["said"]
+    path.write_text(json.dumps(older))
+    found = read_manifest(LocalStore(tmp_path / "out"))
+    assert found is not None and {row["slug"]: row["failure"] for row in found["teams"]} == {"a": "", "b": "unknown"}
 
 
 def test_some_teams_only(batch: Any) -> None:
@@ -236,6 +260,7 @@ def test_a_team_without_a_pack_fails_alone(batch: Any) -> None:
 
     result = batch(Holed({"a": 1, "b": 2}))
     assert statuses(result) == {"a": "failed", "b": "done"} and rows(result)["a"]["error"] == "rows of another team"
+    assert rows(result)["a"]["failure"] == "data" and rows(result)["a"]["said"] == "rows of another team"
 
 
 def test_limits_are_those_asked_for(batch: Any) -> None:

@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
         "report": exporter.export(samples.notebook()),
         "report-hostile": exporter.export(samples.notebook(hostile[0], hostile)),
         "report-foreign": exporter.export(samples.notebook(foreign[0], foreign)),
-        "index": index.page(entries, also=[("Leadership report", "company/report.html")]),
+        "index": index.page(entries, also=[("Leadership report", "company/report.html", "")]),
         "mail": mail.mail(test_index.summary(hostile[0]), "report.html").html,
     }
     strange = company.renamed("whole", [*hostile[:3], *foreign[:2], foreign[-1]], home / "pack")

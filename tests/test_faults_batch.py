@@ -119,29 +119,30 @@ def test_killed_at_fifty_random_moments(tmp_path: Path, pool: WarmPool, seed: in
 
 
 @pytest.mark.parametrize(
-    ("cell", "reason", "attempts"),
+    ("cell", "reason", "kind", "attempts"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL while cell 4 ran", 3),
-        ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV while cell 4 ran", 3),
-        ("block = bytearray(10 * 1024**3)", "more than its memory limit of 300 MB", 1),
-        ("import numpy as np; np.ones(10**9)", "more than its memory limit of 300 MB", 1),
-        ("while True: pass", "stopped at its limit of 2 s while cell 4 ran", 1),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "stopped at its limit of 2 s", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL while cell 4 ran", "killed", 3),
+        ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV while cell 4 ran", "killed", 3),
+        ("block = bytearray(10 * 1024**3)", "more than its memory limit of 300 MB", "memory", 1),
+        ("import numpy as np; np.ones(10**9)", "more than its memory limit of 300 MB", "memory", 1),
+        ("while True: pass", "stopped at its limit of 2 s while cell 4 ran", "time", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "stopped at its limit of 2 s", "time", 1),
         (
             "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass",
             "stopped at its limit of 2 s",
+            "time",
             1,
         ),
-        ("import sys; sys.exit(0)", "SystemExit: 0", 1),
-        ("exit()", "SystemExit: 0", 1),
-        ("import os; os._exit(0)", "ended itself (exit code 0) while cell 4 ran", 1),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt", 1),
-        ("open('out/x', 'wb').write(bytes(20 * 1024**2))", "File too large", 1),
-        ("display({'text/html': 5}, raw=True)", "not one that nbformat takes, at cells.4.outputs.0", 1),
+        ("import sys; sys.exit(0)", "SystemExit: 0", "raised", 1),
+        ("exit()", "SystemExit: 0", "raised", 1),
+        ("import os; os._exit(0)", "ended itself (exit code 0) while cell 4 ran", "exited", 1),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", "raised", 1),
+        ("open('out/x', 'wb').write(bytes(20 * 1024**2))", "File too large", "raised", 1),
+        ("display({'text/html': 5}, raw=True)", "not one that nbformat takes, at cells.4.outputs.0", "export", 1),
     ],
 )
 def test_one_report_fails_and_the_others_are_made(
-    tmp_path: Path, pool: WarmPool, cell: str, reason: str, attempts: int
+    tmp_path: Path, pool: WarmPool, cell: str, reason: str, kind: str, attempts: int
 ) -> None:
     guarded = "if facts['team'] == 'b':\n" + textwrap.indent(cell, "    ")
     limits = Limits(seconds=2.0 if "limit of 2 s" in reason else 20.0, memory_mb=300, file_mb=10)
@@ -150,6 +151,7 @@ def test_one_report_fails_and_the_others_are_made(
     assert result.exit_code == 1 and not (tmp_path / "out" / "b").exists()
     line = row(result, "b")
     assert line["status"] == "failed" and reason in line["error"] and line["attempts"] == attempts
+    assert line["failure"] == kind and line["said"] == ""
 
 
 def test_no_process_outlives_its_report(tmp_path: Path, pool: WarmPool) -> None:
@@ -251,6 +253,7 @@ def test_a_full_disk_leaves_the_old_reports(tmp_path: Path, small_disk: Any, poo
     assert len(values) == 4 and 1 in values.values()
     failed = [line for line in result.manifest["teams"] if line["status"] == "failed"]
     assert failed and all("No space left" in line["error"] and line["stale"] for line in failed)
+    assert {line["failure"] for line in failed} == {"disk"}
     assert {line["status"] for line in result.manifest["teams"]} <= {"done", "failed", "not run"}
     (disk / "filler").unlink()
     assert batch(3, READ, SHOW).exit_code == 0 and set(published(disk / "out").values()) == {3}

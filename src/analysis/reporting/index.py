@@ -6,7 +6,6 @@ reason; one whose old report still stands is marked out of date.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,12 +19,13 @@ from analysis.reporting.publish import Store
 SUMMARY = "summary.json"
 LEADERSHIP = "leadership"
 ORDERS = {"worst_first": "index.html", "by_name": "index-by-name.html", "by_evidence": "index-by-evidence.html"}
-OWN = r"cell \d+: (?:Data|Input|Config|Parameter)?(?:Error|Refused): (?P<said>.+)"  # a sentence meant to be read
-WHY = {  # how a run says it to whoever runs it -> the text that a leader reads
-    "time": r"stopped at its limit of .+",
-    "memory": r"needed more than its memory limit .+",
-    "lost": r"(?:its process (?:was ended|ended itself)|its worker was lost|the workers are gone) ?.*",
-    "computed": r"(?:cell \d+: \w+|.+ cells were run|.+ was not written).*",
+WHY = {  # kind of failure, as the manifest records it -> the text that a leader reads
+    **dict.fromkeys(("killed", "lost", "exited"), "index.why_cut_short"),
+    **dict.fromkeys(("raised", "incomplete"), "index.why_computed"),
+    **{
+        kind: f"index.why_{kind}"
+        for kind in ("time", "memory", "export", "disk", "unpublished", "broken", "not_reached")
+    },
 }
 _SEVERITY = ("failed", "refused", "behind", "watch", "unknown", "on_track")
 
@@ -66,16 +66,22 @@ def _summary(data: Mapping[str, Any]) -> Summary:
 def write(manifest: Mapping[str, Any], store: Store, *, title: str = "", locale: str = "en") -> None:
     """Write the index of a batch in all orders. manifest: manifest.json; store: the output folder it describes."""
     entries = [_entry(team, store, locale) for team in manifest["teams"]]
-    shown = _content(entries, title, _about_company(manifest.get("company", ())), locale)
+    shown = _content(entries, title, _about_company(manifest.get("company", ()), store, locale), locale)
     for order, name in ORDERS.items():
         store.write(name, _rendered(entries, shown, order, locale).encode("utf-8"))
 
 
-def _about_company(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(label, href) of each report about the company that is there."""
-    made = [row for row in rows if "report.html" in (row.get("outputs") or {})]
-    ordered = sorted(made, key=lambda row: row["slug"] != LEADERSHIP)  # the whole company before a part of it
-    return [(row["name"], f"{row['slug']}/report.html") for row in ordered]
+def _about_company(rows: Iterable[Mapping[str, Any]], store: Store, locale: str) -> list[tuple[str, str, str]]:
+    """(label, href, note) of each report about the company; without a page the href is blank and the note says why."""
+    ordered = sorted(rows, key=lambda row: row["slug"] != LEADERSHIP)  # the whole company before a part of it
+    found = []
+    for row in ordered:
+        href = f"{row['slug']}/report.html" if "report.html" in (row.get("outputs") or {}) else ""
+        fresh = row.get("status", "done") in ("done", "unchanged")
+        note = "" if fresh else _note(row, read_summary(store, row["slug"]) if href else None, locale)
+        if href or note:
+            found.append((row["name"], href, note))
+    return found
 
 
 def _entry(team: Mapping[str, Any], store: Store, locale: str) -> Entry:
@@ -106,7 +112,7 @@ def _failure(status: str) -> str:
 
 
 def _note(team: Mapping[str, Any], summary: Summary | None, locale: str) -> str:
-    reason = for_leaders(team.get("error") or "", locale) or words.text("index.not_reached", locale=locale)
+    reason = for_leaders(team, locale)
     if team.get("stale"):
         as_of = summary.as_of if summary and summary.as_of else None
         values = {"date": words.date(as_of, locale=locale), "reason": reason}
@@ -114,14 +120,9 @@ def _note(team: Mapping[str, Any], summary: Summary | None, locale: str) -> str:
     return words.text("index.failed", {"reason": reason}, locale=locale)
 
 
-def for_leaders(error: str, locale: str = "en") -> str:
-    """Why there is no report, without the words of whoever runs the batch; manifest.json keeps those."""
-    if found := re.fullmatch(OWN, error, re.DOTALL):
-        return found["said"]
-    for why, shape in WHY.items():
-        if re.fullmatch(shape, error, re.DOTALL):
-            return words.text(f"index.why_{why}", locale=locale)
-    return error
+def for_leaders(team: Mapping[str, Any], locale: str = "en") -> str:
+    """Why a team of the manifest has no report, without the words of whoever runs the batch; `error` keeps those."""
+    return team.get("said") or words.text(WHY.get(team.get("failure", ""), "index.why_unknown"), locale=locale)
 
 
 def read_summary(store: Store, slug: str) -> Summary | None:
@@ -138,14 +139,14 @@ def page(
     *,
     order: str = "worst_first",
     title: str = "",
-    also: Sequence[tuple[str, str]] = (),
+    also: Sequence[tuple[str, str, str]] = (),
     locale: str = "en",
 ) -> str:
-    """The index as one HTML page. also: (label, href) of reports about the whole company."""
+    """The index as one HTML page. also: (label, href, note) of reports about the whole company."""
     return _rendered(entries, _content(entries, title, also, locale), order, locale)
 
 
-def _content(entries: Sequence[Entry], title: str, also: Sequence[tuple[str, str]], locale: str) -> dict[str, Any]:
+def _content(entries: Sequence[Entry], title: str, also: Sequence[tuple[str, str, str]], locale: str) -> dict[str, Any]:
     """What the template needs whatever the order; rows by slug."""
     high = max((v for e in entries if e.summary for v in e.summary.trend), default=1.0)
     return {

@@ -6,6 +6,7 @@ made outside the process that ran the cells: its word alone is never taken.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from signal import Signals
 NOTEBOOK = "report.ipynb"
 SUMMARY = "summary.json"
 FORMATS = ("html", "pdf")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 TABLES = "xlsx"  # on request: the findings as a workbook, beside CSV and parquet with units in their headings
 
 
@@ -47,16 +49,22 @@ class ReportJob:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no report. kind: raised, refused, incomplete, time, memory (all final), lost (worth another try) or
-    broken (no report can be made: the batch ends)."""
+    """Why there is no report.
+
+    kind, final: refused or data (the data do not carry it, or cannot be used), raised (any other fault of a cell),
+    export (page, PDF or tables), incomplete, exited, time, memory, disk; worth another try: killed, lost (its worker);
+    broken: no report can be made, the batch ends. reason: for whoever runs the batch. said: the sentence that a reader
+    may have, where the fault is the data's.
+    """
 
     kind: str
     reason: str
+    said: str = ""
 
     @property
     def may_retry(self) -> bool:
         """A process that was lost may live next time; whatever the notebook itself did, it will do again."""
-        return self.kind == "lost"
+        return self.kind in ("lost", "killed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +128,13 @@ def _failure(folder: Path, job: ReportJob, ended: Ended) -> Failure | None:
         kind, reason = outcome["failure"]["kind"], outcome["failure"]["reason"]
         if kind == "memory":
             reason = f"needed more than its memory limit of {job.limits.memory_mb} MB ({reason})"
-        return Failure(kind, reason)
+        return Failure(kind, reason, outcome["failure"].get("said", ""))
     if ended.signal is not None:
         name = Signals(ended.signal).name
         cause = "; the system may have been short of memory" if name == "SIGKILL" else ""
-        return Failure("lost", f"its process was ended by {name}{where}{cause}")
+        return Failure("killed", f"its process was ended by {name}{where}{cause}")
     if outcome is None or ended.exit_code != 0:
-        return Failure("incomplete", f"its process ended itself (exit code {ended.exit_code}){where}")
+        return Failure("exited", f"its process ended itself (exit code {ended.exit_code}){where}")
     return None
 
 

@@ -23,6 +23,8 @@ DONE, UNCHANGED, FAILED, REFUSED, NOT_RUN = "done", "unchanged", "failed", "refu
 TEAM, OF_COMPANY = "team", "company"  # what a report is about
 COMPANY = ""  # the blank team_id of what is about the whole company
 STATUSES = (DONE, UNCHANGED, FAILED, REFUSED, NOT_RUN)
+WITHOUT = (FAILED, REFUSED, NOT_RUN)  # a new report
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class TeamResult:
 
     kind: about a team, or about the company (its team_id is blank then).
 
+    failure: why there is no new report, as a kind of jobs.Failure, unpublished or not_reached; "" where there is one,
+    "unknown" in manifests that older versions wrote. said: the sentence of it that a reader may have; error: all of it.
+
     stale: the published report is older than this run wanted. made_at: UTC. basis: a digest of the data and the plan
     that the report is known to be up to date with; blank when it is not.
     """
@@ -69,6 +74,8 @@ class TeamResult:
     stale: bool = False
     made_at: str | None = None
     kind: str = TEAM
+    failure: str = ""
+    said: str = ""
 
 
 def read_receipt(store: Store, slug: str) -> Receipt | None:
@@ -111,6 +118,8 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
     try:
         manifest = json.loads(store.read(MANIFEST) or b"")
         manifest.setdefault("company", [])
+        for row in [*manifest["teams"], *manifest["company"]]:
+            row.setdefault("failure", UNKNOWN if row["status"] in WITHOUT else "")
         teams = [TeamResult(**row) for row in [*manifest["teams"], *manifest["company"]]]
         plain = all(isinstance(text, str) for team in teams for text in (team.team_id, team.name, team.slug))
         return manifest if manifest["version"] == VERSION and plain and isinstance(manifest["totals"], dict) else None
@@ -127,7 +136,7 @@ def status_text(store: Store) -> str:
     counts = ", ".join(f"{totals[status]} {status}" for status in STATUSES if totals.get(status))
     lines = [f"{manifest.get('finished_at') or 'not finished'}: {totals['teams']} teams, {counts or 'none done'}"]
     for team in [*manifest["teams"], *manifest["company"]]:
-        if team["status"] in (FAILED, REFUSED, NOT_RUN):
+        if team["status"] in WITHOUT:
             kept = "; the earlier report stands, marked stale" if team["stale"] else ""
             lines.append(f"  {team['name']} ({team['slug']}): {team['status']}: {team['error'] or 'not reached'}{kept}")
     return "\n".join(lines)

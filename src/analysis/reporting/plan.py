@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analysis.errors import AnalysisError
-from analysis.reporting.jobs import Limits, Rendered, ReportJob
+from analysis.reporting.jobs import NO_ROOM, Failure, Limits, Rendered, ReportJob
 from analysis.reporting.manifest import (
     DONE,
     FAILED,
@@ -31,7 +30,6 @@ from analysis.reporting.redact import Redactor
 from analysis.reporting.sources import Source
 from analysis.reporting.template import Template, code_digest
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 KEPT_BESIDE = ("findings.csv", "findings.parquet", "previous.parquet")
 
 
@@ -114,7 +112,7 @@ class TaskMaker:
             self.study_once()
             pack = self.source.pack(team_id)
         except AnalysisError as fault:
-            task.settled = self._row(task, FAILED, error=self._redact(str(fault)))
+            task.settled = self._row(task, FAILED, why=Failure("data", str(fault), str(fault)))
             return task
         task.fingerprint = self._fingerprint(team_id, pack)
         if self.plan.resume and self._up_to_date(task, task.fingerprint):
@@ -134,10 +132,10 @@ class TaskMaker:
 
     def settle(self, task: Task, rendered: Rendered) -> TeamResult:
         """Publish what was rendered, or say why not; the earlier report stands then."""
-        use = {"seconds": rendered.seconds, "cpu_s": rendered.cpu_s, "peak_mb": rendered.peak_mb}
+        use: dict[str, Any] = {"seconds": rendered.seconds, "cpu_s": rendered.cpu_s, "peak_mb": rendered.peak_mb}
         if rendered.failure is not None:
             status = REFUSED if rendered.failure.kind == "refused" else FAILED
-            return self._row(task, status, error=self._redact(rendered.failure.reason), **use)
+            return self._row(task, status, why=rendered.failure, **use)
         assert task.job is not None
         files = dict(rendered.files) | {name: task.job.pack[name] for name in KEPT_BESIDE if name in task.job.pack}
         outputs = {name: digest(content) for name, content in sorted(files.items())}
@@ -147,16 +145,18 @@ class TaskMaker:
             self.store.publish(task.slug, files | {RECEIPT: receipt.to_bytes()})
         except (OSError, AnalysisError) as fault:
             reason = f"could not be published: {getattr(fault, 'strerror', None) or fault}"
-            if getattr(fault, "errno", None) in NO_ROOM:
+            full = getattr(fault, "errno", None) in NO_ROOM
+            if full:
                 self.broken = f"{self.store.name}: {getattr(fault, 'strerror', fault)}"
-            return self._row(task, FAILED, error=self._redact(reason), **use)
+            return self._row(task, FAILED, why=Failure("disk" if full else "unpublished", reason), **use)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         task.before = receipt
         return self._row(task, DONE, made_at=now, **use)
 
     def not_run(self, team_id: str, name: str, slug: str) -> TeamResult:
         """The line of a team that the batch did not come to."""
-        return self._row(Task(team_id, name, slug, before=read_receipt(self.store, slug), attempts=0), NOT_RUN)
+        task = Task(team_id, name, slug, before=read_receipt(self.store, slug), attempts=0)
+        return self._row(task, NOT_RUN, why=Failure("not_reached", ""))
 
     def _up_to_date(self, task: Task, fingerprint: str) -> bool:
         """Settle the task when its published report was made from exactly this and every byte of it is there."""
@@ -167,8 +167,10 @@ class TaskMaker:
         task.settled = self._row(task, UNCHANGED)
         return True
 
-    def _row(self, task: Task, status: str, **facts: Any) -> TeamResult:
+    def _row(self, task: Task, status: str, why: Failure | None = None, **facts: Any) -> TeamResult:
         receipt = task.before
+        if why is not None:
+            facts |= {"failure": why.kind, "said": self._redact(why.said), "error": self._redact(why.reason) or None}
         facts.setdefault("made_at", self._rows.get(task.team_id, {}).get("made_at") if receipt else None)
         return TeamResult(
             task.team_id,

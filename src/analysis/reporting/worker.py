@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import errors
 from analysis.errors import DataError
 from analysis.reporting import warm
-from analysis.reporting.jobs import TABLES
+from analysis.reporting.jobs import NO_ROOM, TABLES
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+OUR_ERRORS = {name for name, fault in vars(errors).items() if isinstance(fault, type)}
+MEANT_TO_BE_READ = ("refused", "data")
 MEMORY_ERRORS = ("MemoryError", "OutOfMemoryException")
 TIMES = ("start_time", "end_time", "duration", "input_path", "output_path", "environment_variables")
 OURS, KERNEL = "workbench", "python3"
@@ -40,14 +43,19 @@ def run(folder: Path, *, engine: str = OURS) -> int:
     """Do the job in this folder; the exit code is 0 when its outcome was written. engine: the papermill engine's name."""
     become_child(folder)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    failure = None
+    failure, notebook = None, None
     try:
         notebook = _execute(folder, job, engine)
         _write(folder, notebook, tuple(job["formats"]))
     except MemoryError as fault:
         failure = {"kind": "memory", "reason": type(fault).__name__}
     except Exception as fault:
-        failure = {"kind": _kind(fault), "reason": _reason(fault)}
+        kind = _kind(fault) if notebook is None else _kind_of_writing(fault)
+        failure = {
+            "kind": kind,
+            "reason": _reason(fault),
+            "said": getattr(fault, "evalue", "") if kind in MEANT_TO_BE_READ else "",
+        }
     (folder / "out" / "outcome.json").write_text(json.dumps({"failure": failure}), encoding="utf-8")
     return 0
 
@@ -168,8 +176,14 @@ def _kind(fault: Exception) -> str:
     if name.endswith(MEMORY_ERRORS):
         return "memory"
     if type(fault).__name__ == "DeadKernelError":  # of a plain kernel: killed, perhaps for want of memory
-        return "lost"
-    return "refused" if name == "Refused" else "raised"
+        return "killed"
+    if name == errors.Refused.__name__:
+        return "refused"
+    return "data" if name in OUR_ERRORS else "raised"
+
+
+def _kind_of_writing(fault: Exception) -> str:
+    return "disk" if isinstance(fault, OSError) and fault.errno in NO_ROOM else "export"
 
 
 def _reason(fault: Exception) -> str:
