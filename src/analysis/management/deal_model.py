@@ -7,6 +7,7 @@ and a factor for the good and bad spells that all deals of a period share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 
 from analysis.errors import Refused
 from analysis.management.intervals import Floats
+from analysis.management.roster import Places
 from analysis.management.survival import EVENT, OPEN, OTHER
 
 MIN_WON = 5  # deals won below which no distribution of sizes or times is drawn
 _LONGEST_WEEKS = 78
+_AT_ONCE = 64  # draws whose chances are worked out together: what they need stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,44 +124,76 @@ def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: fl
 
 def later_win(model: DealModel, age_weeks: Floats, more_weeks: float) -> Floats:
     """draws x deals: chance that a deal open at this age is won within so many more weeks."""
-    return _gain(model, np.asarray(age_weeks, float), np.full(len(np.atleast_1d(age_weeks)), more_weeks))
+    return _later(model, age_weeks, more_weeks)(slice(None))
 
 
 def new_win(model: DealModel, weeks_left: Floats) -> Floats:
     """draws x cases: chance that a case which starts with so many weeks left is won in time."""
-    last = model.won.shape[1] - 1
-    return np.clip(_at(model.won, np.minimum(np.asarray(weeks_left, float), last)), 0.0, 1.0)
+    return _new(model, weeks_left)(slice(None))
 
 
-def _gain(model: DealModel, age: Floats, more: Floats) -> Floats:
-    last = model.won.shape[1] - 1
-    now, then = np.minimum(age, last), np.minimum(age + more, last)
-    gain = _at(model.won, then) - _at(model.won, now)
-    left = 1 - _at(model.ended, now)
-    return np.where(left > 1e-9, np.clip(gain / np.maximum(left, 1e-9), 0.0, 1.0), 0.0)
+def later_wins(
+    model: DealModel, age_weeks: Floats, more_weeks: float, spell: Floats, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which deals open at this age are won (draws x deals), given the spell's factor per draw; see `later_win`."""
+    return _drawn(_later(model, age_weeks, more_weeks), len(age_weeks), spell, rng)
 
 
-def _at(curve: Floats, when: Floats) -> Floats:
-    """Columns of the curve at fractional ages, linear in between."""
-    low = np.floor(when).astype(int)
-    high = np.minimum(low + 1, curve.shape[1] - 1)
-    part = when - low
-    return curve.take(low, axis=1) * (1 - part) + curve.take(high, axis=1) * part
+def new_wins(model: DealModel, weeks_left: Floats, spell: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which new cases are won (draws x cases), given the spell's factor per draw; see `new_win`."""
+    return _drawn(_new(model, weeks_left), len(weeks_left), spell, rng)
+
+
+Chances = Callable[[slice], Floats]  # of some of the draws: draws x cases
+
+
+def _later(model: DealModel, age_weeks: Floats, more_weeks: float) -> Chances:
+    ages = model.won.shape[1]
+    age = np.asarray(age_weeks, dtype=float)
+    now, then = _between(age, ages), _between(age + more_weeks, ages)
+
+    def chance(part: slice) -> Floats:
+        left = 1 - model.ended[part] @ now
+        gain = model.won[part] @ then - model.won[part] @ now
+        return np.where(left > 1e-9, np.clip(gain / np.maximum(left, 1e-9), 0.0, 1.0), 0.0)
+
+    return chance
+
+
+def _new(model: DealModel, weeks_left: Floats) -> Chances:
+    then = _between(np.asarray(weeks_left, dtype=float), model.won.shape[1])
+    return lambda part: np.clip(model.won[part] @ then, 0.0, 1.0)
+
+
+def _between(when: Floats, ages: int) -> Floats:
+    """ages x cases: weights that read a curve at fractional ages (at its end beyond it), linear in between."""
+    when = np.minimum(when, ages - 1)
+    low, case = np.floor(when).astype(int), np.arange(len(when))
+    out = np.zeros((ages, len(when)))
+    out[low, case] = 1 - (when - low)
+    out[np.minimum(low + 1, ages - 1), case] += when - low
+    return out
+
+
+def _drawn(chance: Chances, cases: int, spell: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
+    won = np.empty((len(spell), cases), dtype=bool)
+    for start in range(0, len(spell), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        likely = chance(part) * spell[part, None]
+        np.less(rng.random(likely.shape), likely, out=won[part])
+    return won
 
 
 def won_amounts(
     model: DealModel, won: NDArray[np.bool_], rng: np.random.Generator, known: Floats | None = None
-) -> Floats:
-    """Booked amounts (draws x cases): zero where not won, the known amount of the case where there is one, else drawn."""
-    out = np.zeros(won.size)
-    place = np.flatnonzero(won)
-    draw, case = np.divmod(place, max(won.shape[1], 1))
-    size = _sizes(model, draw, rng)
-    out[place] = size if known is None else np.where(np.isnan(known[case]), size, known[case])
-    return out.reshape(won.shape)
+) -> tuple[Places, Places, Floats]:
+    """Draw, case and booked amount of every case that is won: the case's known amount where there is one, else drawn."""
+    draw, case = np.divmod(np.flatnonzero(won), max(won.shape[1], 1))
+    size = drawn_sizes(model, draw, rng)
+    return draw, case, size if known is None else np.where(np.isnan(known[case]), size, known[case])
 
 
-def _sizes(model: DealModel, draw: NDArray[np.intp], rng: np.random.Generator) -> Floats:
+def drawn_sizes(model: DealModel, draw: Places, rng: np.random.Generator) -> Floats:
     """One size per entry, from the parameters of its draw."""
     shape = draw.shape
     noise = rng.choice(model.shape, size=shape) if len(model.shape) > 1 else np.zeros(shape)
@@ -174,8 +209,3 @@ def draw_spells(model: DealModel, rng: np.random.Generator) -> Floats:
         return np.ones(model.draws)
     shape = 1 / model.spell_sd**2
     return rng.gamma(shape, 1 / shape, model.draws)
-
-
-def flags(chance: Floats, spell: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which cases are won, given their chances (draws x cases) and the spell's factor per draw."""
-    return rng.random(chance.shape) < np.minimum(chance * spell[:, None], 1.0)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import ParameterError
-from analysis.management.deal_model import DealModel, draw_spells, flags, later_win, new_win, won_amounts
+from analysis.management.deal_model import DealModel, draw_spells, drawn_sizes, later_wins, new_wins, won_amounts
 from analysis.management.intervals import Floats
+from analysis.management.roster import Places
+
+_AT_ONCE = 64  # draws added up together: what they need stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,20 @@ def _base(model: DealModel, goal: Goal, spell: Floats, rng: np.random.Generator)
     """What the cases open today bring in time, per draw."""
     if not len(goal.open_ages):
         return np.zeros(model.draws)
-    chance = later_win(model, goal.open_ages, goal.weeks_left)
-    return won_amounts(model, flags(chance, spell, rng), rng, goal.open_amounts).sum(axis=1)
+    won = later_wins(model, goal.open_ages, goal.weeks_left, spell, rng)
+    draw, _, amount = won_amounts(model, won, rng, goal.open_amounts)
+    return _by_draw(model, draw, amount)
 
 
-def _gains(model: DealModel, number: int, weeks: float, spell: Floats, rng: np.random.Generator) -> Floats:
-    """What new cases bring in time, draws x cases; any first n of them are spread evenly over the weeks."""
-    chance = new_win(model, weeks - _spread_out(number) * weeks)
-    return won_amounts(model, flags(chance, spell, rng), rng)
+def _by_draw(model: DealModel, draw: Places, amount: Floats) -> Floats:
+    return np.asarray(np.bincount(draw, amount, model.draws), dtype=np.float64)
+
+
+def _gains(
+    model: DealModel, number: int, weeks: float, spell: Floats, rng: np.random.Generator
+) -> tuple[Places, Places, Floats]:
+    """Draw, case and amount of the new cases won in time; any first n of the cases are spread evenly over the weeks."""
+    return won_amounts(model, new_wins(model, weeks - _spread_out(number) * weeks, spell, rng), rng)
 
 
 def chance_curve(
@@ -80,10 +90,23 @@ def chance_curve(
     """
     rng = np.random.default_rng(seed)
     spell = draw_spells(model, rng) * (1.0 if factor is None else factor)
-    total = np.zeros((model.draws, most + 1))
-    np.cumsum(_gains(model, most, goal.weeks_left, spell, rng), axis=1, out=total[:, 1:])
-    total += _base(model, goal, spell, rng)[:, None]
-    return ChanceCurve(np.arange(most + 1.0), (total >= goal.missing).mean(axis=0), goal.weeks_left)
+    gains = _gains(model, most, goal.weeks_left, spell, rng)
+    reached = _reached(*gains, _base(model, goal, spell, rng), most, goal.missing)
+    return ChanceCurve(np.arange(most + 1.0), reached / model.draws, goal.weeks_left)
+
+
+def _reached(draw: Places, case: Places, amount: Floats, base: Floats, most: int, missing: float) -> Floats:
+    """Number of draws that reach what is missing with the first 0..most cases. draw: ascending."""
+    out = np.zeros(most + 1)
+    ends = np.searchsorted(draw, np.arange(0, len(base) + _AT_ONCE, _AT_ONCE))
+    for number, (first, end) in enumerate(pairwise(ends)):
+        start = number * _AT_ONCE
+        total = np.zeros((len(base[start : start + _AT_ONCE]), most + 1))
+        total[draw[first:end] - start, case[first:end] + 1] = amount[first:end]
+        np.cumsum(total, axis=1, out=total)
+        total += base[start : start + _AT_ONCE, None]
+        out += np.count_nonzero(total >= missing, axis=0)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +137,8 @@ class Outlook:
         model, goal, rng = self.model, self.goal, np.random.default_rng(self.seed)
         spell = draw_spells(model, rng) * self.factor
         total = _base(model, goal, spell, rng)
-        total = total + _gains(model, round(self.pace * goal.weeks_left), goal.weeks_left, spell, rng).sum(axis=1)
-        return total, dict(rng.bit_generator.state)
+        draw, _, amount = _gains(model, round(self.pace * goal.weeks_left), goal.weeks_left, spell, rng)
+        return total + _by_draw(model, draw, amount), dict(rng.bit_generator.state)
 
 
 def activity_curve(outlook: Outlook, effect: Effect, most_per_week: float) -> ChanceCurve:
@@ -142,7 +165,8 @@ def _compound(model: DealModel, number: NDArray[np.int64], rng: np.random.Genera
     cell = np.repeat(np.arange(number.size), number.ravel())
     rounds = -(-len(cell) // model.draws)
     # Whole rounds over the draws keep every amount with the parameters of some draw; which one does not matter here.
-    amounts = won_amounts(model, np.ones((model.draws, rounds), dtype=bool), rng).T.ravel()
+    draw = np.repeat(np.arange(model.draws), rounds)
+    amounts = drawn_sizes(model, draw, rng).reshape(model.draws, rounds).T.ravel()
     return np.asarray(np.bincount(cell, amounts[: len(cell)], number.size), dtype=np.float64).reshape(number.shape)
 
 
