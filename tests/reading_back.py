@@ -44,7 +44,12 @@ def disagreements(findings: Any, texts: dict[str, str], xlsx: bytes, currency: s
                 for where, text in texts.items()
                 if shown not in amounts(text)
             ]
-    table = sheet(xlsx)
+    return found + unlike(findings, xlsx)
+
+
+def unlike(findings: Any, xlsx: bytes) -> list[str]:
+    """Where a number in the workbook is not that of the findings."""
+    found, table = [], sheet(xlsx)
     for name in findings.select_dtypes("number").columns:
         for mine, theirs in zip(findings[name], table[name], strict=True):
             known = mine == mine and mine is not None
@@ -52,6 +57,17 @@ def disagreements(findings: Any, texts: dict[str, str], xlsx: bytes, currency: s
                 known and abs(float(theirs) - float(mine)) > 1e-12 * abs(float(mine))
             ):
                 found.append(f"xlsx: {name} {theirs} is not {mine}")
+    return found
+
+
+def table_rows(page: str) -> dict[str, set[str]]:
+    """The numbers of every table of a page by its row's first cell; rows of one name in several tables together."""
+    from bs4 import BeautifulSoup
+
+    found: dict[str, set[str]] = {}
+    for row in BeautifulSoup(page, "html.parser").select("tbody tr"):
+        first, *others = (cell.get_text(" ", strip=True) for cell in row.find_all(["th", "td"]))
+        found.setdefault(first, set()).update(amounts(" ".join(others)))
     return found
 
 
