@@ -125,6 +125,9 @@ class Absorber:
 
     def solve(self, unit_sums: Floats | None, effect_sums: Floats) -> tuple[Floats, Floats]:
         """Effects (U, k), (E, k) whose weighted sums by unit and by effect are those given (None: zero by unit)."""
+        if unit_sums is None and self.plan.by_unit:  # nothing to hand over from the side that is eliminated
+            kept_effects = self.solve_kept(effect_sums)
+            return -(self.link @ kept_effects) / self.unit_weight[:, None], kept_effects
         if unit_sums is None:
             unit_sums = np.zeros((self.plan.units, effect_sums.shape[1]))
         gone, kept = (unit_sums, effect_sums) if self.plan.by_unit else (effect_sums, unit_sums)
@@ -136,12 +139,10 @@ class Absorber:
 
 def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
     """Factorise the effects of a layout; weight: (n,) positive, or None for ones."""
-    cells = plan.cells
-    weights = np.ones(cells.n) if weight is None else weight
-    unit_weight = run_totals(weights, plan)
-    effect_weight = level_sums(cells.effect, weights, plan.effects)
-    link = plan.met if weight is None else _link(cells, plan.by_unit, weights, (plan.units, plan.effects))
-    gone, kept = (unit_weight, effect_weight) if plan.by_unit else (effect_weight, unit_weight)
+    shape = (plan.units, plan.effects)
+    link = plan.met if weight is None else _link(plan.cells, plan.by_unit, weight, shape)
+    gone, kept = (np.asarray(link.sum(axis=axis), np.float64) for axis in (1, 0))
+    unit_weight, effect_weight = (gone, kept) if plan.by_unit else (kept, gone)
     system = _schur(link, gone, kept, plan.pinned)
     return Absorber(plan, unit_weight, effect_weight, link, system, _solver(system))
 

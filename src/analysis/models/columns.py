@@ -71,14 +71,15 @@ class Lagged:
     """Lag terms of several activities, built when asked for: same columns as `design.lag_terms`.
 
     cells, x (n, activities), basis (L, terms), lags (L,); centre (units, activities): means to take off before numbers
-    are multiplied, zero where a value is unknown or where none need be.
+    are multiplied, zero where a value is unknown, None where none need be; complete: no value is unknown or infinite.
     """
 
     cells: Cells
     x: Floats
     basis: Floats
     lags: tuple[int, ...]
-    centre: Floats
+    centre: Floats | None
+    complete: bool
 
     @property
     def n(self) -> int:
@@ -93,6 +94,8 @@ class Lagged:
     def usable(self) -> Flags:
         """Rows with a whole window of known values."""
         rows = valid_rows(self.cells, max(0, *self.lags), max(0, *(-lag for lag in self.lags)))
+        if self.complete:
+            return rows
         unknown = ~known(self.x)
         if unknown.any():
             for lag in self.lags:
@@ -185,9 +188,10 @@ def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Co
     centre = run_sums(np.append(starts, cells.n), np.ones(cells.n), series) / counts[:, None]
     total, level = np.einsum("ij,ij->j", series, series), counts @ centre**2
     # Where means do not dwarf the rest, products of the numbers as they are lose no digits. Unknown values say no.
-    needless = (level < (1 - LOSES_DIGITS) * total).all()
-    centre = np.zeros_like(centre) if needless else np.nan_to_num(centre)
-    return Lagged(cells, series, np.asarray(basis, np.float64), tuple(int(lag) for lag in lags), centre)
+    needless = bool((level < (1 - LOSES_DIGITS) * total).all())
+    whole = bool(np.isfinite(total).all())
+    shapes, offsets = np.asarray(basis, np.float64), tuple(int(lag) for lag in lags)
+    return Lagged(cells, series, shapes, offsets, None if needless else np.nan_to_num(centre), whole)
 
 
 def as_columns(x: NDArray[np.float64] | Columns) -> Columns:

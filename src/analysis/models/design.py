@@ -161,7 +161,8 @@ def _spline_columns(max_lag: int, terms: int) -> Floats:
 
 def valid_rows(cells: Cells, max_lag: int, max_lead: int = 0) -> Flags:
     """Rows (n,) whose rep has a row for each of the `max_lag` periods before and `max_lead` periods after."""
-    return _reaches(cells, max_lag) & _reaches(cells, -max_lead)
+    rows = _reaches(cells, max_lag)
+    return rows & _reaches(cells, -max_lead) if max_lead else rows
 
 
 def _reaches(cells: Cells, lag: int) -> Flags:

@@ -8,7 +8,7 @@ differ by row break the shift.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from scipy import sparse
 from analysis.models.absorb import Absorber, Layout
 from analysis.models.columns import Columns, Lagged, Subset, is_identity
 from analysis.models.design import Codes, Floats
-from analysis.models.sums import blocks, tally
+from analysis.models.sums import blocks, run_sums, tally
 
 READ_AGAIN_VALUES = 100_000  # read once a lag, so they must stay close to the processor
 
@@ -57,22 +57,27 @@ def as_slices(columns: Columns) -> Slices | None:
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One block: centred activities (m, k), unknown values zero and never used; rows in use as positions in them;
-    ahead: how many of those lie before a position, padded by the lags at both ends; place and units of the block."""
+    pad: the longest lag or lead; place and units of the block."""
 
     values: Floats
     rows: Codes
-    ahead: Codes
     pad: int
     place: slice
     units: slice
 
-    def lag_sums(self, lag: int, codes: Codes, weight: Floats, levels: int) -> Floats:
-        """Sums (levels, k) by code of weight * values one lag before each row in use, without gathering them."""
-        matrix = sparse.csc_array((levels, self.values.shape[0]))
+    def lag_sums(self, lags: Sequence[int], codes: Codes, weight: Floats, levels: int) -> Floats:
+        """Sums (L, levels, k) by code of weight * values each lag before the rows in use, without gathering them."""
+        length = self.values.shape[0]
+        matrix = sparse.csc_array((levels, length))
         matrix.data, matrix.indices = weight, codes.astype(np.int32, copy=False)
-        start = self.pad + lag
-        matrix.indptr = self.ahead[start : start + self.values.shape[0] + 1]
-        return np.asarray(matrix @ self.values)
+        passed = np.zeros(length + 1 + 2 * self.pad, np.int32)  # rows in use before a position
+        passed[self.rows + 1 + self.pad] = 1
+        np.cumsum(passed, out=passed)
+        sums = np.empty((len(lags), levels, self.values.shape[1]))
+        for position, lag in enumerate(lags):
+            matrix.indptr = passed[self.pad + lag : self.pad + lag + length + 1]
+            sums[position] = matrix @ self.values
+        return sums
 
     def seen_from(self, values: Floats, first: int, lags: int) -> Floats:
         """What lies ahead of every position (m, L): values (rows in use,) at first, first + 1 ... later, else zero."""
@@ -85,18 +90,15 @@ class Piece:
 def pieces(slices: Slices, plan: Layout) -> Iterator[Piece]:
     """Blocks of whole units."""
     source, pad = slices.source, max(0, slices.last, -slices.first)
-    centred = bool(source.centre.any())
     for place, units in blocks(plan, 2 * slices.activities):
         rows = slices.rows[place]
         low, high = int(rows[0]) - slices.last, int(rows[-1]) + 1 + max(0, -slices.first)
         values = source.x[low:high]
-        if centred:
+        if source.centre is not None:
             values = values - source.centre.take(source.cells.unit[low:high], axis=0)
-        if not np.isfinite(values.sum()):
+        if not source.complete:
             values = np.nan_to_num(values)
-        ahead = np.zeros(high - low + 1 + 2 * pad, np.int32)
-        ahead[rows - low + 1 + pad] = 1
-        yield Piece(values, rows - low, np.cumsum(ahead, dtype=np.int32), pad, place, units)
+        yield Piece(values, rows - low, pad, place, units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,49 +121,54 @@ def moments(slices: Slices, work: Absorber, targets: Floats) -> Moments:
     flat = means.reshape(plan.units, -1)
     gram -= (flat * counts[:, None]).T @ flat
     sums = raw.by_effect.total() - (work.by_effect @ flat).reshape(plan.effects, *means.shape[1:])
-    owner = slices.source.cells.unit[slices.rows[plan.starts[:-1]]]
-    return _in_terms(slices, means, slices.source.centre[owner], sums, gram, raw.cross)
+    if slices.source.centre is not None:
+        means += slices.source.centre[owners(slices, plan)][:, :, None]
+    return _in_terms(slices, means, sums, gram, raw.cross)
+
+
+def owners(slices: Slices, plan: Layout) -> Codes:
+    """The units (U,) of the activities that the units of the rows in use are."""
+    return slices.source.cells.unit[slices.rows[plan.starts[:-1]]]
 
 
 def _add_up(slices: Slices, plan: Layout, targets: Floats) -> RawMoments:
     raw = RawMoments.empty(slices, plan, targets.shape[1])
     for piece in pieces(slices, plan):
         ending = _windows_at_ends(slices, piece)
-        beside = _first_lag(slices, piece, targets[piece.place])
-        products = _with_all_lags(slices, piece, beside)
-        raw.edge += products[: slices.activities]
-        raw.cross += products[slices.activities :].transpose(2, 1, 0)
+        newest, aims = _in_use(slices, piece, targets[piece.place])
+        raw.edge += _with_all_lags(slices, piece, newest)
+        raw.cross += _with_all_lags(slices, piece, aims).transpose(2, 1, 0)
         raw.ends += np.dot(ending.gained.T, ending.gained) - np.dot(ending.lost.T, ending.lost)
-        raw.units[piece.units] = _unit_sums(slices, piece, plan, ending, beside)
-        raw.by_effect.add(piece, ending)
+        raw.units[piece.units] = _unit_sums(slices, piece, plan, ending, newest)
+        raw.by_effect.add(piece, ending, newest)
     return raw
 
 
-def _first_lag(slices: Slices, piece: Piece, targets: Floats) -> Floats:
-    """The first lag and the targets (m, t) side by side (span, k + t), from the first to the last row in use; zero in
-    rows not in use."""
-    k, start = slices.activities, int(piece.rows[0])
-    span = int(piece.rows[-1]) + 1 - start
-    beside = np.zeros((span, k + targets.shape[1]))
-    beside[:, :k] = piece.values[start - slices.first : start - slices.first + span]
-    beside[piece.rows - start, k:] = targets
-    idle = np.ones(span, bool)
-    idle[piece.rows - start] = False
-    beside[idle, :k] = 0.0
-    return beside
+def _in_use(slices: Slices, piece: Piece, targets: Floats) -> tuple[Floats, Floats]:
+    """The first lag (span, k) and the targets (span, t), from the first to the last row in use; zero in rows not in use."""
+    start, span = int(piece.rows[0]), int(piece.rows[-1]) + 1 - int(piece.rows[0])
+    newest, aims = piece.values[start - slices.first :][:span].copy(), np.zeros((span, targets.shape[1]))
+    at, idle = piece.rows - start, np.ones(span, bool)
+    idle[at] = False
+    newest[np.flatnonzero(idle)] = 0.0
+    aims[at] = targets
+    return newest, aims
 
 
-def _with_all_lags(slices: Slices, piece: Piece, beside: Floats) -> Floats:
-    """Cross products (k + t, L, k) of those columns with every lag, by rows whose windows do not overlap in memory."""
+def _with_all_lags(slices: Slices, piece: Piece, left: Floats) -> Floats:
+    """Cross products (c, L, k) of columns (span, c) with every lag, by rows whose windows do not overlap in memory.
+
+    Eight columns and one more take longer than eight and one apart.
+    """
     k, lags = slices.activities, slices.count
     flat = piece.values.reshape(-1)
-    total = np.zeros((beside.shape[1], lags * k))
+    total = np.zeros((left.shape[1], lags * k))
     reach = max(READ_AGAIN_VALUES // (2 * k * lags), 1) * lags
-    for first in range(0, beside.shape[0], reach):
-        for offset in range(first, min(first + lags, beside.shape[0])):
-            left = beside[offset : first + reach : lags]
+    for first in range(0, left.shape[0], reach):
+        for offset in range(first, min(first + lags, left.shape[0])):
+            part = left[offset : first + reach : lags]
             # Row start + offset + i * lags sees the numbers from (offset + i * lags) * k on, oldest lag first.
-            total += np.dot(left.T, flat[offset * k : (offset + left.shape[0] * lags) * k].reshape(-1, lags * k))
+            total += np.dot(part.T, flat[offset * k : (offset + part.shape[0] * lags) * k].reshape(-1, lags * k))
     return total.reshape(-1, lags, k)[:, ::-1]
 
 
@@ -188,13 +195,13 @@ def _windows_at_ends(slices: Slices, piece: Piece) -> Ending:
     return Ending(gained, lost, starts, stops)
 
 
-def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending, beside: Floats) -> Floats:
+def _unit_sums(slices: Slices, piece: Piece, plan: Layout, ending: Ending, newest: Floats) -> Floats:
     """Sums (units of the block, k, L) of every lag: the first added up, the others by what each shift changes."""
     inside = plan.cells.unit[piece.place] - piece.units.start
     height = piece.units.stop - piece.units.start
     sums = np.empty((height, slices.activities, slices.count))
     firsts = piece.rows[plan.starts[piece.units] - piece.place.start] - piece.rows[0]
-    sums[:, :, 0] = np.add.reduceat(beside[:, : slices.activities], firsts, axis=0)
+    sums[:, :, 0] = run_sums(np.append(firsts, newest.shape[0]), np.ones(newest.shape[0]), newest)
     change = tally(inside[ending.starts], np.ones(ending.starts.size), ending.gained - ending.lost, height)
     steps = change.reshape(height, slices.count, slices.activities)[:, :-1]
     sums[:, :, 1:] = sums[:, :, :1] + np.cumsum(steps, axis=1).transpose(0, 2, 1)
@@ -234,16 +241,20 @@ class EffectSums:
         shape = (self.plan.effects, self.slices.count, self.slices.activities)
         self.sums, self.gained, self.lost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
 
-    def add(self, piece: Piece, ending: Ending) -> None:
-        """Add a block."""
+    def add(self, piece: Piece, ending: Ending, newest: Floats) -> None:
+        """Add a block; newest: its first lag."""
         effect, effects = self.plan.cells.effect[piece.place], self.plan.effects
-        ones = np.ones(effect.size)
-        for position in range(self.slices.count if self.following is None else 1):
-            self.sums[:, position] += piece.lag_sums(self.slices.first + position, effect, ones, effects)
-        if self.following is not None:
-            ones = ones[: ending.starts.size]
-            self.gained += tally(effect[ending.starts], ones, ending.gained, effects).reshape(self.gained.shape)
-            self.lost += tally(effect[ending.stops], ones, ending.lost, effects).reshape(self.lost.shape)
+        if self.following is None:
+            lags = range(self.slices.first, self.slices.last + 1)
+            self.sums += piece.lag_sums(lags, effect, np.ones(effect.size), effects).transpose(1, 0, 2)
+            return
+        codes = np.zeros(newest.shape[0], np.int32)  # rows not in use add nothing to whichever level they are given
+        codes[piece.rows - piece.rows[0]] = effect
+        ones = np.ones(codes.size)
+        self.sums[:, 0] += tally(codes, ones, newest, effects)
+        ones = ones[: ending.starts.size]
+        self.gained += tally(effect[ending.starts], ones, ending.gained, effects).reshape(self.gained.shape)
+        self.lost += tally(effect[ending.stops], ones, ending.lost, effects).reshape(self.lost.shape)
 
     def total(self) -> Floats:
         """The sums (E, k, L)."""
@@ -286,9 +297,8 @@ def _unroll(edge: Floats, ends: Floats) -> Floats:
     return table.reshape(k * lags, k * lags)
 
 
-def _in_terms(slices: Slices, means: Floats, centre: Floats, sums: Floats, gram: Floats, cross: Floats) -> Moments:
-    """Moments of lags turned into moments of the basis terms; the centre (U, k) goes back into the means."""
-    means = means + centre[:, :, None]
+def _in_terms(slices: Slices, means: Floats, sums: Floats, gram: Floats, cross: Floats) -> Moments:
+    """Moments of lags turned into moments of the basis terms."""
     basis = slices.source.basis
     if not is_identity(basis):
         means, sums = means @ basis, sums @ basis
@@ -307,16 +317,17 @@ def residual_pass(slices: Slices, plan: Layout, left: Floats, coef: Floats) -> F
     """
     k, basis, outcomes = slices.activities, slices.source.basis, coef.shape[1]
     kernel = np.einsum("lt,kte->kle", basis, coef.reshape(k, basis.shape[1], outcomes))
-    level = (slices.source.centre @ kernel.sum(axis=1))[slices.source.cells.unit[slices.rows[plan.starts[:-1]]]]
+    if slices.source.centre is not None:
+        level = (slices.source.centre @ kernel.sum(axis=1))[owners(slices, plan)]
+        left -= level.take(plan.cells.unit, axis=0)
 
     raw = np.zeros((outcomes, plan.clusters, k, slices.count))
     for piece in pieces(slices, plan):
         rest = left[piece.place]
-        rest -= level.take(plan.cells.unit[piece.place], axis=0)
         for outcome in range(outcomes):
             rest[:, outcome] -= _fitted(slices, piece, kernel[:, :, outcome])
-            raw[outcome] += _cluster_sums(slices, piece, plan, rest[:, outcome])
-    return np.asarray(raw @ basis).reshape(outcomes, plan.clusters, -1)
+            _add_clusters(raw[outcome], slices, piece, plan, rest[:, outcome])
+    return (raw if is_identity(basis) else raw @ basis).reshape(outcomes, plan.clusters, -1)
 
 
 def _fitted(slices: Slices, piece: Piece, kernel: Floats) -> Floats:
@@ -329,13 +340,16 @@ def _fitted(slices: Slices, piece: Piece, kernel: Floats) -> Floats:
     return out[piece.rows + pad]
 
 
-def _cluster_sums(slices: Slices, piece: Piece, plan: Layout, rest: Floats) -> Floats:
-    """Sums (G, k, L) of lags * rest by cluster; unit by unit where a unit lies in one cluster."""
+def _add_clusters(total: Floats, slices: Slices, piece: Piece, plan: Layout, rest: Floats) -> None:
+    """Add a block's sums of lags * rest by cluster to a total (G, k, L); unit by unit where a unit lies in one cluster."""
     codes, k, lags = plan.cells.cluster[piece.place], slices.activities, slices.count
     if not plan.unit_nested:
-        each = [piece.lag_sums(slices.first + lag, codes, rest, plan.clusters) for lag in range(lags)]
-        centre = slices.source.centre.take(slices.source.cells.unit[slices.rows[piece.place]], axis=0)
-        return np.stack(each, axis=2) + tally(codes, rest, centre, plan.clusters)[:, :, None]
+        each = piece.lag_sums(range(slices.first, slices.last + 1), codes, rest, plan.clusters).transpose(1, 2, 0)
+        total += each
+        if slices.source.centre is not None:
+            centre = slices.source.centre.take(slices.source.cells.unit[slices.rows[piece.place]], axis=0)
+            total += tally(codes, rest, centre, plan.clusters)[:, :, None]
+        return
     # The rest sums to zero within a unit, so what was taken off as its centre adds nothing.
     ahead = piece.seen_from(rest, slices.first, lags)
     firsts = plan.starts[piece.units] - piece.place.start
@@ -343,5 +357,7 @@ def _cluster_sums(slices: Slices, piece: Piece, plan: Layout, rest: Floats) -> F
     sums = np.empty((len(bounds) - 1, k, lags))
     for unit, (start, stop) in enumerate(pairwise(bounds)):
         np.dot(piece.values[start:stop].T, ahead[start:stop], out=sums[unit])
-    joined = tally(codes[firsts], np.ones(firsts.size), sums.reshape(firsts.size, -1), plan.clusters)
-    return joined.reshape(plan.clusters, k, lags)
+    owner = codes[firsts]
+    lowest, highest = int(owner.min()), int(owner.max())  # a block meets few of many clusters
+    joined = tally(owner - lowest, np.ones(firsts.size), sums.reshape(firsts.size, -1), highest - lowest + 1)
+    total[lowest : highest + 1] += joined.reshape(-1, k, lags)

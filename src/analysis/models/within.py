@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.errors import Refused
-from analysis.models.absorb import Absorber, Layout, cross_sums, level_sums
+from analysis.models.absorb import Absorber, Layout, cross_sums, level_sums, run_totals
 from analysis.models.columns import LOSES_DIGITS, Columns
 from analysis.models.design import Codes, Floats
 from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
@@ -165,7 +165,9 @@ def take_effects_off(total: Floats, plan: Layout, within: Within, codes: Codes, 
     """Raw sums (levels, p) less what the effects contribute: cheaper than taking the effects out of every row."""
     for cells, part in ((plan.cells.unit, within.unit_part), (plan.cells.effect, within.effect_part)):
         if codes is cells:
-            total -= level_sums(codes, values, part.shape[0])[:, None] * part
+            in_runs = codes is plan.cells.unit
+            sums = run_totals(values, plan) if in_runs else level_sums(codes, values, part.shape[0])
+            total -= sums[:, None] * part
         else:
             total -= cross_sums(codes, cells, values, (total.shape[0], part.shape[0])) @ part
     return total
@@ -196,7 +198,7 @@ def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> 
     """A vector or matrix (n, k) net of both sets of effects; twice where the effects dwarf the rest."""
     matrix = values.reshape(work.plan.cells.n, -1)
     net, spread = _net_once(work, matrix, weight)
-    if ((net**2).sum(axis=0) < CANCELS * spread).any():
+    if (_squares(net) < CANCELS * spread).any():
         net, _ = _net_once(work, net, weight)
     return net.reshape(values.shape)
 
@@ -204,12 +206,16 @@ def net_vector(work: Absorber, values: Floats, weight: Floats | None = None) -> 
 def _net_once(work: Absorber, matrix: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
     plan = work.plan
     weights = np.ones(plan.cells.n) if weight is None else weight
-    means = tally(plan.cells.unit, weights, matrix, plan.units) / work.unit_weight[:, None]
+    means = run_sums(plan.starts, weights, matrix) / work.unit_weight[:, None]
     net = matrix - means.take(plan.cells.unit, axis=0)
     unit_part, effect_part = work.solve(None, tally(plan.cells.effect, weights, net, plan.effects))
     net -= unit_part.take(plan.cells.unit, axis=0)
     net -= effect_part.take(plan.cells.effect, axis=0)
-    return net, (matrix**2).sum(axis=0)
+    return net, _squares(matrix)
+
+
+def _squares(matrix: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,ij->j", matrix, matrix))
 
 
 def solve_normal(within: Within, right: Floats, names: tuple[str, ...] | None = None) -> Floats:
