@@ -122,8 +122,9 @@ def _month(
     """One row per rep seen in the last weeks; `held` carries what each rep works on from month to month."""
     sizes = pd.Series(panel.team_id).value_counts()
     by_rep: dict[str, list[Gap]] = {}
-    for values in zip(*(found[name].tolist() for name in found), strict=True):
-        gap: Gap = dict(zip(found.columns, values, strict=True))
+    names = list(found)
+    for values in zip(*(found[name].tolist() for name in names), strict=True):
+        gap: Gap = dict(zip(names, values, strict=True))
         by_rep.setdefault(str(gap["rep_id"]), []).append(gap)
     met = _noted_as_met(book, end)
     rows = []

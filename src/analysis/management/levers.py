@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis import words
-from analysis.management.book import Book
+from analysis.management.book import COMPANY, Book
 from analysis.management.plan import Effect
 
 ADMITTED = ("A", "B")
@@ -30,7 +30,8 @@ _ASKED = (
 
 def levers(book: Book, team_id: str) -> dict[str, Effect | str]:
     """What the book's study says of every activity for a team; see `lever_effects`."""
-    return book.shared(f"levers of {team_id}", lambda: lever_effects(book.findings, team_id))
+    rows = book.shared("lever_rows", lambda: _rows(book.findings))
+    return book.shared(f"levers of {team_id}", lambda: _effects(rows, team_id))
 
 
 def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effect | str]:
@@ -38,14 +39,23 @@ def lever_effects(findings: pd.DataFrame | None, team_id: str) -> dict[str, Effe
 
     The team's own row counts first; the company's may admit what the team's own data are too thin to tell.
     """
-    if findings is None:
-        return {}
-    team = findings["team_id"].to_numpy(dtype=object)
-    columns = zip(*(findings[name].tolist() for name in _ASKED), strict=True)
-    rows = [dict(zip(_ASKED, values, strict=True)) for values in columns]
-    own = [row for row, whose in zip(rows, team, strict=True) if row["scope"] != "company" and whose == team_id]
+    return _effects(_rows(findings), team_id)
+
+
+def _rows(findings: pd.DataFrame | None) -> dict[str, list[dict]]:
+    """What is asked of the findings, by team_id (blank = the company)."""
+    out: dict[str, list[dict]] = {}
+    columns = [] if findings is None else [findings[name].tolist() for name in ("team_id", *_ASKED)]
+    for team, *values in zip(*columns, strict=True):
+        row = dict(zip(_ASKED, values, strict=True))
+        out.setdefault(COMPANY if row["scope"] == "company" else team, []).append(row)
+    return out
+
+
+def _effects(rows: dict[str, list[dict]], team_id: str) -> dict[str, Effect | str]:
+    own = rows.get(team_id, []) if team_id != COMPANY else []
     out: dict[str, Effect | str] = {}
-    for row in own + [row for row in rows if row["scope"] == "company"]:
+    for row in own + rows.get(COMPANY, []):
         known = out.get(row["activity"])
         if isinstance(known, Effect):
             continue

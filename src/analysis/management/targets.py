@@ -101,7 +101,8 @@ def _goal(book: Book, mine: NDArray[np.bool_], quota: float, start: pd.Timestamp
     rep = book.shared("won_rep", lambda: places(won["rep_id"], roster(book).reps))
     closed = won["closed_on"].to_numpy()
     booked = won["credit"].to_numpy()[(closed >= start) & (closed < end) & _of(mine, rep)]
-    running = cases.loc[_of(mine, cases["rep"].to_numpy()) & (cases["end"].to_numpy() == OPEN)]
+    running = book.shared("running_deals", lambda: cases.loc[cases["end"].to_numpy() == OPEN])
+    running = running.loc[_of(mine, running["rep"].to_numpy())]
     weeks = max((end - book.as_of).days - 1, 0) / 7
     elapsed = ((book.as_of - start).days + 1) / max((end - start).days, 1)
     ages, amounts = running["days"].to_numpy() / 7, running["amount"].to_numpy()
@@ -146,12 +147,21 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
 
 def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
     """The team's deals as cases (see `deals.timed_deals`) and the amounts of those won."""
-    cases = _of_team(book, timed_deals(book), team_id)
+    cases = _of_team(book, "deals", timed_deals(book), team_id)
     return cases, cases["amount"].to_numpy()[cases["end"].to_numpy() == EVENT]
 
 
-def _of_team(book: Book, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
-    return cases.loc[cases["team"].to_numpy() == np.searchsorted(roster(book).teams, team_id)]
+def _of_team(book: Book, name: str, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
+    teams = roster(book).teams
+    order, bounds = book.shared(f"{name} by team", lambda: _by_team(cases["team"].to_numpy(), len(teams)))
+    team = int(np.searchsorted(teams, team_id))
+    return cases.iloc[order[bounds[team] : bounds[team + 1]] if team < len(teams) and teams[team] == team_id else []]
+
+
+def _by_team(team: Places, teams: int) -> tuple[Places, Places]:
+    """Rows in the order of their teams, and where each team's begin (those without a team come first)."""
+    order = np.argsort(team, kind="stable")
+    return order, np.searchsorted(team[order], np.arange(teams + 1))
 
 
 def _ask_curve(
@@ -161,11 +171,10 @@ def _ask_curve(
     cases = timed_asks(book)
     if isinstance(cases, NotRecorded):
         return None
-    frame = _of_team(book, cases, team_id)
-    running = frame.loc[frame["end"] == OPEN]
-    ages, amounts = running["days"].to_numpy(dtype=float) / 7, running["amount"].to_numpy(dtype=float)
-    ask_goal = replace(goal, open_ages=ages, open_amounts=amounts)
-    sizes = frame.loc[frame["end"] == EVENT, "amount"].to_numpy(dtype=float)
+    frame = _of_team(book, "asks", cases, team_id)
+    days, end, amount = (frame[name].to_numpy() for name in ("days", "end", "amount"))
+    ask_goal = replace(goal, open_ages=days[end == OPEN] / 7, open_amounts=amount[end == OPEN])
+    sizes = amount[end == EVENT]
     try:
         model = deal_model(frame, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=len(season), seed=seed)
     except Refused:
@@ -195,19 +204,19 @@ def _best(counts: Floats) -> float:
     return float(np.convolve(counts, np.ones(PACE_WEEKS), "valid").max()) / PACE_WEEKS
 
 
-def kind_weeks(book: Book) -> pd.DataFrame:
-    """Attempts per team and kind (index) and week before today (columns, 0 = the last seven days)."""
+def kind_weeks(book: Book) -> Floats:
+    """Attempts by team (place in the roster), kind (place among the kinds) and week before today (0 = last seven days)."""
     return book.shared("kind_weeks", lambda: _kind_weeks(book))
 
 
-def _kind_weeks(book: Book) -> pd.DataFrame:
+def _kind_weeks(book: Book) -> Floats:
     tried, teams = attempt_places(book), roster(book).teams
     ago, team, kind, kinds = (_today(book.as_of) - tried.day) // 7, tried.team, tried.kind, tried.kinds
     known = (team >= 0) & (kind >= 0)
     weeks = max(int(ago.max(initial=0)) + 1, PACE_WEEKS)
     cell = (team[known] * len(kinds) + kind[known]) * weeks + ago[known]
-    counts = np.bincount(cell, minlength=len(teams) * len(kinds) * weeks).reshape(-1, weeks).astype(float)
-    return pd.DataFrame(counts, index=pd.MultiIndex.from_product([teams, kinds], names=["team_id", "kind"]))
+    counts = np.bincount(cell, minlength=len(teams) * len(kinds) * weeks)
+    return counts.reshape(len(teams), len(kinds), weeks).astype(np.float64)
 
 
 def _naive(model: DealModel, goal: Goal) -> float:
@@ -245,9 +254,10 @@ def _activity_rows(book: Book, team_id: str, outlook: Outlook) -> list[tuple[dic
     """One row per activity kind of the team: a lever where it is graded A or B, else refused with the reason."""
     rows: list[tuple[dict[str, object], ChanceCurve | None]] = []
     effects, goal = levers(book, team_id), outlook.goal
-    table = kind_weeks(book)
-    known = table.loc[table.index.get_level_values(0) == team_id]
-    for (_, kind), counts in zip(known.index, known.to_numpy(), strict=True):
+    known = kind_weeks(book)[roster(book).teams == team_id]
+    if not len(known):
+        return rows
+    for kind, counts in zip(attempt_places(book).kinds, known[0], strict=True):
         if not counts.any():
             continue
         now, fastest = pace(counts), _best(counts)
