@@ -141,7 +141,7 @@ def _month(
 def _present(panel: RepWeeks, end: pd.Timestamp) -> np.ndarray:
     recent = (panel.weeks > end - pd.Timedelta(weeks=5)) & (panel.weeks <= end)
     here = np.nan_to_num(panel.worked[:, recent]).sum(axis=1) > 0
-    return np.flatnonzero(here & np.array([isinstance(team, str) for team in panel.team_id]))
+    return np.flatnonzero(here & np.array([isinstance(team, str) for team in panel.team_id], dtype=bool))
 
 
 def _follow(

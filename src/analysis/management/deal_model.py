@@ -7,7 +7,7 @@ and a factor for the good and bad spells that all deals of a period share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from analysis.management.survival import EVENT, OPEN, OTHER
 
 MIN_WON = 5  # deals won below which no distribution of sizes or times is drawn
 _LONGEST_WEEKS = 78
-_AT_ONCE = 64  # draws whose chances are worked out together: what they need stays in the processor's cache
+_AT_ONCE = 16_384  # numbers worked on together: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,16 @@ def _between(when: Floats, ages: int) -> Floats:
 
 def _drawn(chance: Chances, cases: int, spell: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
     won = np.empty((len(spell), cases), dtype=bool)
-    for start in range(0, len(spell), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for part in blocks(len(spell), cases):
         likely = chance(part) * spell[part, None]
         np.less(rng.random(likely.shape), likely, out=won[part])
     return won
+
+
+def blocks(draws: int, cases: int) -> Iterator[slice]:
+    """The draws in parts that are small enough, with so many cases, to be quick."""
+    size = max(_AT_ONCE // max(cases, 1), 16)
+    return (slice(start, min(start + size, draws)) for start in range(0, draws, size))
 
 
 def won_amounts(

@@ -154,7 +154,7 @@ def meaningful_gaps(panel: RepWeeks, last: int, window: int = RATE_WEEKS) -> pd.
 
     peers: the share the other reps of the team would have reached with this rep's mix of kinds.
     """
-    if panel.meaningful is None:
+    if panel.meaningful is None or not panel.counts:
         return pd.DataFrame()
     span = slice(max(last - window + 1, 0), last + 1)
     tried = np.stack([panel.counts[kind][:, span] for kind in panel.counts])

@@ -14,7 +14,8 @@ from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.closings import rest_of_period, usual_by_now
-from analysis.management.deal_model import DealModel, deal_model
+from analysis.management.deal_model import deal_model
+from analysis.management.deals import timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
@@ -90,6 +91,7 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
     left = ((rows["period_end"] - book.as_of).dt.days - 1).clip(lower=0).to_numpy(dtype=float) / 7
     money = rows[["ramped_quota", "booked"]].to_numpy(dtype=float)
     recent = book.as_of - pd.Timedelta(weeks=PACE_WEEKS)
+    standing = _standings(timed_deals(book), places(rows["team_id"], people.teams), rep)
     for name in sorted({each for each in team if isinstance(each, str)}):
         mine = np.flatnonzero(team == name)
         cases, sizes = team_cases(book, name)
@@ -98,7 +100,8 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
         except Refused:
             continue
         season = rest_of_period(book, float(rows["elapsed"].iloc[mine[0]]), draws, seed)
-        factors = _rep_factors(cases, model, rep[mine], seed) * season[:, None]
+        noise = np.random.default_rng(seed).standard_normal((draws, len(mine)))
+        factors = np.exp(standing[mine, 0] + standing[mine, 1] * noise) * season[:, None]
         days, end, amount = (cases[column].to_numpy() for column in ("days", "end", "amount"))
         of_rep, fresh = cases["rep"].to_numpy(), (cases["start"] > recent).to_numpy()
         for place, row in enumerate(mine):
@@ -111,14 +114,15 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
     return out
 
 
-def _rep_factors(cases: pd.DataFrame, model: DealModel, reps: Places, seed: int) -> Floats:
-    """Draws x reps: each rep's conversion over the team's, from the shrunk interval (log scale)."""
-    rep, end = cases["rep"].to_numpy(), cases["end"].to_numpy()
-    rep, end = rep[end != OPEN], end[end != OPEN]
-    most = int(max(rep.max(initial=0), reps.max(initial=0))) + 1
-    won, ended = (np.bincount(rep, each, most)[reps].astype(np.float64) for each in (end == EVENT, np.ones(len(end))))
-    shrunk, low, high, mean = pooled(won, ended, np.zeros(len(reps), dtype=np.int64))[:, :4].T
-    centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
+def _standings(cases: pd.DataFrame, team: Places, rep: Places) -> Floats:
+    """Per rep and the team he is in: log of his conversion over the team's, and its error; from the shrunk interval."""
+    whose, who, end = (cases[name].to_numpy() for name in ("team", "rep", "end"))
+    ended, reps = (end != OPEN) & (whose >= 0) & (who >= 0), int(max(who.max(initial=0), rep.max(initial=0))) + 1
+    cell, mine = (whose * reps + who)[ended], np.where(team >= 0, team * reps + rep, 0)
+    size = int(max(cell.max(initial=0), mine.max(initial=0))) + 1
+    wins = np.bincount(cell, end[ended] == EVENT, size)[mine]
+    n = np.bincount(cell, minlength=size)[mine].astype(np.float64)
+    shrunk, low, high, mean = pooled(wins, n, team)[:, :4].T
     width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
-    noise = np.random.default_rng(seed).standard_normal((model.draws, len(reps)))
-    return np.exp(centre + np.minimum(width, 0.7) * noise)
+    centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
+    return np.column_stack([centre, np.minimum(width, 0.7)])

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import ParameterError
-from analysis.management.deal_model import DealModel, draw_spells, drawn_sizes, later_wins, new_wins, won_amounts
+from analysis.management.deal_model import (
+    DealModel,
+    blocks,
+    draw_spells,
+    drawn_sizes,
+    later_wins,
+    new_wins,
+    won_amounts,
+)
 from analysis.management.intervals import Floats
 from analysis.management.roster import Places
-
-_AT_ONCE = 64  # draws added up together: what they need stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +103,12 @@ def chance_curve(
 def _reached(draw: Places, case: Places, amount: Floats, base: Floats, most: int, missing: float) -> Floats:
     """Number of draws that reach what is missing with the first 0..most cases. draw: ascending."""
     out = np.zeros(most + 1)
-    ends = np.searchsorted(draw, np.arange(0, len(base) + _AT_ONCE, _AT_ONCE))
-    for number, (first, end) in enumerate(pairwise(ends)):
-        start = number * _AT_ONCE
-        total = np.zeros((len(base[start : start + _AT_ONCE]), most + 1))
-        total[draw[first:end] - start, case[first:end] + 1] = amount[first:end]
+    for part in blocks(len(base), most + 1):
+        first, end = np.searchsorted(draw, [part.start, part.stop])
+        total = np.zeros((part.stop - part.start, most + 1))
+        total[draw[first:end] - part.start, case[first:end] + 1] = amount[first:end]
         np.cumsum(total, axis=1, out=total)
-        total += base[start : start + _AT_ONCE, None]
+        total += base[part, None]
         out += np.count_nonzero(total >= missing, axis=0)
     return out
 

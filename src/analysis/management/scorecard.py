@@ -16,6 +16,9 @@ from analysis.management.periods import periods
 from analysis.management.records import won_credit
 from analysis.management.roster import places, texts
 
+FACTS = ("title", "metric_class", "timing", "unit", "definition")
+NUMBERS = ("value", "conf_low", "conf_high", "n", "objective")
+CARD = ("metric", *FACTS, "team_id", *NUMBERS, "period_start", "period_end", "complete", "recorded", "missing")
 DEFAULT_LAST = {"day": 28, "week": 26, "month": 13, "quarter": 8}
 RISING, FALLING, FLAT, UNKNOWN = "rising", "falling", "no clear trend", "too few periods"
 
@@ -28,10 +31,11 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     on), objective (quota, for revenue), recorded, missing ("table.column" names when not recorded).
     A metric that the data cannot give has one row per team with recorded False and a blank value.
     """
-    opening = book.frame("activities")["occurred_on"].min()
+    days = (book.frame("activities")["occurred_on"].min(), book.frame("opportunities")["created_on"].min())
+    opening = next((day for day in days if pd.notna(day)), book.as_of)  # deals where no activity is recorded at all
     table = periods(freq, book.as_of, last or DEFAULT_LAST.get(freq, 0), fiscal=book.rules.fiscal, opening=opening)
     if table.empty:
-        return _unrecorded(book, [*METRICS], table)
+        return _unrecorded(book, [*METRICS], table).reindex(columns=list(CARD))
     grid = grid_of(book, table)
     values = _stacked(measure(book, grid))
     if book.has("quotas"):
@@ -137,9 +141,6 @@ def _still_missing(book: Book) -> pd.DataFrame:
     return pd.DataFrame({**out, "missing_to_quota": np.maximum(quota[known] - booked[known], 0.0)})
 
 
-FACTS = ("title", "metric_class", "timing", "unit", "definition")
-
-
 def _described(values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Numbers of metric, team and period written out."""
     code, names = values["metric"].cat.codes, list(values["metric"].cat.categories)
@@ -149,7 +150,7 @@ def _described(values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     for name in FACTS:
         columns[name] = texts(code.to_numpy(), np.array([getattr(metric, name) for metric in known], dtype=object))
     columns["team_id"] = texts(team - 1, grid.people.teams).fillna(COMPANY)
-    columns |= {name: values[name].to_numpy() for name in ("value", "conf_low", "conf_high", "n", "objective")}
+    columns |= {name: values[name].to_numpy() for name in NUMBERS}
     columns |= {name: grid.table[name].to_numpy()[period] for name in ("period_start", "period_end")}
     complete = grid.table["complete"].to_numpy()[period].astype(object)
     return pd.DataFrame(
