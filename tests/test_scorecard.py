@@ -63,6 +63,21 @@ def test_every_metric_is_there_and_the_missing_ones_name_what_is_missing() -> No
     assert (card["definition"].str.len() > 15).all() and card["unit"].notna().all()
 
 
+def test_before_the_first_complete_period_every_metric_waits_in_the_same_columns() -> None:
+    """A team that began within the month: no period starts after its first day."""
+    on = [AS_OF - 9, AS_OF - 8, AS_OF - 3]
+    late = small(activities=activities_table(["r0"] * 3, ["call"] * 3, on))
+    card = scorecard(late, "month")
+    assert list(card) == list(scorecard(small(), "month")) and not card["recorded"].any() and card["value"].isna().all()
+
+
+def test_deals_are_counted_where_no_activity_was_ever_recorded() -> None:
+    nothing = activities_table(["r0"], ["call"], [0]).iloc[:0]
+    card = scorecard(small(activities=nothing), "month")
+    assert value(card, "revenue", "t0", pd.Timestamp("2025-02-01"))["value"] == 300
+    assert not card.loc[card["metric"] == "attempts", "recorded"].any()
+
+
 def test_a_column_without_a_value_counts_as_not_recorded() -> None:
     held = small()
     blank = held.tables["activities"].assign(duration_s=np.nan)

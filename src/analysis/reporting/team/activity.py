@@ -28,6 +28,8 @@ def activities(desk: Desk) -> Block:
     """How much of each activity a rep does, beside what the goal needs of the admitted levers."""
     rows = desk.pack.panel.frame
     recent = rows[rows["week"] > rows["week"].max() - pd.Timedelta(weeks=RECENT_WEEKS)]
+    if not recent[list(desk.pack.panel.activities)].gt(0).to_numpy().any():
+        return Note(desk.text("no_activity"), desk.text("section_activities"), "mute")
     need = needs(desk, recent["rep_id"].nunique())
     table = pd.DataFrame(
         {
@@ -100,9 +102,10 @@ def method(desk: Desk) -> Block:
         return not_recorded(desk.text("section_method"), list(found.missing), locale=desk.locale)
     if isinstance(found, AnalysisError):
         return Note(str(found), desk.text("section_method"))
-    steps = found.steps[(found.steps["scope"] == "team") & found.steps["conversion"].notna()]
-    if steps.empty:
+    steps = found.steps[found.steps["scope"] == "team"]
+    if steps.empty or steps["conversion"].isna().all():
         return Note(desk.text("not_yet"), desk.text("section_method"))
+    steps = steps.dropna(subset=["conversion"])
     shape = pd.DataFrame(
         {
             "step": [step_title(step, desk.locale) for step in steps["step"]],
@@ -137,9 +140,9 @@ def one_thing(desk: Desk) -> Block:
 
 def things(desk: Desk, found: pd.DataFrame) -> Block:
     """The reps who have one; those for whom nothing stands out in one sentence below."""
-    chosen = found[found["thing"].ne("")]
+    chosen = found if found.empty else found[found["thing"].ne("")]
     if chosen.empty:
-        few = found["status"].eq(FEW).all()
+        few = found.empty or found["status"].eq(FEW).all()
         return Note(desk.text("too_few_peers" if few else "nothing_stands_out"), desk.text("section_one_thing"))
     say = words.Voice("team", desk.locale)
     rows = tuple(

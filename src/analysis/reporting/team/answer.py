@@ -46,7 +46,8 @@ def next_step(desk: Desk) -> str:
             "activities": words.kinds_name(kind, locale=desk.locale),
         }
         return desk.text(key, names)
-    return desk.text("next_record")
+    done = desk.pack.panel.frame[list(desk.pack.panel.activities)].gt(0).to_numpy().any()
+    return desk.text("next_record" if done else "next_start")
 
 
 def finding(desk: Desk, row: Mapping[str, Any]) -> str:
@@ -123,7 +124,7 @@ def pipeline_tile(desk: Desk) -> Tile:
 def summary(desk: Desk) -> Block:
     """What the index and the e-mail say of this report."""
     found, value = desk.targets, None
-    result = desk.text("no_quota_short")
+    result = desk.text("no_result_short" if isinstance(found, AnalysisError) else "no_quota_short")
     if not isinstance(found, NotRecorded | AnalysisError):
         value = found.goal.booked / found.goal.quota
         share = words.share(value, decimals=0, locale=desk.locale)

@@ -52,10 +52,14 @@ class Desk:
 
     @cached_property
     def book(self) -> Book | NotRecorded:
-        """The team's tables; NotRecorded when the report is made from a ready panel."""
+        """The team's tables; NotRecorded when the report is made from a ready panel.
+
+        A team that has done nothing yet has a book too: as of the report's day.
+        """
         if not {"reps", "activities", "opportunities"} <= set(self.pack.tables):
             return NotRecorded(("activities", "opportunities"))
-        day = last_day(self.pack.tables)
+        last = self.attempt(lambda: last_day(self.pack.tables))
+        day = pd.Timestamp(self.pack.as_of) if isinstance(last, AnalysisError) else last
         return Book(self.pack.tables, day, self.pack.currency, self.pack.findings)
 
     @cached_property

@@ -9,7 +9,7 @@ from analysis.errors import AnalysisError
 from analysis.management.book import NotRecorded
 from analysis.management.metrics import metric_words
 from analysis.reporting import figures
-from analysis.reporting.blocks import Block, Column, Table, not_recorded
+from analysis.reporting.blocks import Block, Column, Note, Table, not_recorded
 from analysis.reporting.standing import panel_result
 from analysis.reporting.team.desk import STOCKS, Desk
 
@@ -33,7 +33,7 @@ def result(desk: Desk) -> Block:
         (desk.card["metric"] == "revenue") & desk.card["recorded"] & (desk.card["complete"].eq(True))
     ].tail(MONTHS)
     if rows.empty:
-        return not_recorded(desk.text("section_result"), "opportunities.amount", locale=desk.locale)
+        return absent(desk, "revenue", desk.text("section_result"))
     labels = [words.date(day, style="MMM ''yy", locale=desk.locale) for day in rows["period_start"]]
     periods = pd.DataFrame(
         {"label": labels, "actual": rows["value"].to_numpy(float), "objective": rows["objective"].to_numpy(float)}
@@ -60,6 +60,16 @@ def elapsed(desk: Desk) -> float | None:
     return float((today - start) / (end - start))
 
 
+def absent(desk: Desk, metric: str, what: str) -> Note:
+    """A section without its metric: which column is missing, or that nothing of the kind has happened yet."""
+    if isinstance(desk.card, NotRecorded):
+        return not_recorded(what, list(desk.card.missing), locale=desk.locale)
+    missing = desk.card.loc[desk.card["metric"] == metric, "missing"]
+    if missing.isin(["", words.text("management.scorecard.no_case")]).all():
+        return Note(desk.text("no_case"), what, "mute")
+    return not_recorded(what, "opportunities.amount", locale=desk.locale)
+
+
 def pipeline(desk: Desk) -> Block:
     """What is open, beside what is still missing."""
     if isinstance(desk.card, NotRecorded):
@@ -67,7 +77,7 @@ def pipeline(desk: Desk) -> Block:
     named = (("open", "open_pipeline"), ("factored", "factored_pipeline"))
     rows = [(desk.text(name), value) for name, metric in named if (value := desk.value(metric)) is not None]
     if not rows:
-        return not_recorded(desk.text("section_pipeline"), "opportunities.amount", locale=desk.locale)
+        return absent(desk, "open_pipeline", desk.text("section_pipeline"))
     found = desk.targets
     gap = None if isinstance(found, NotRecorded | AnalysisError) else max(found.goal.quota - found.goal.booked, 0.0)
     amounts = pd.DataFrame(rows, columns=["name", "value"])
@@ -97,8 +107,9 @@ def metric_row(desk: Desk, metric: str, line: pd.Series) -> tuple[str, str, str]
     """One metric: what it is called, its value, and its likely range or else its meaning."""
     (title, meaning), value = metric_words(metric, desk.locale), desk.value(metric)
     if value is None:
-        lacking = {"missing": line["missing"]}
-        why = desk.text("waits_for", lacking) if line["missing"] else desk.text("not_yet")
+        missing = str(line["missing"])
+        recorded = missing in ("", words.text("management.scorecard.no_case"))
+        why = desk.text("not_yet") if recorded else desk.text("waits_for", {"missing": missing})
         return title, words.text("number.none", locale=desk.locale), why
     low, high = desk.value(metric, "conf_low"), desk.value(metric, "conf_high")
     if low is None or high is None:
