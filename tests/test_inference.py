@@ -1,5 +1,7 @@
 """Standard errors equal brute force and independent libraries; few clusters are paid for."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,8 @@ def test_the_jackknife_equals_refitting_without_each_cluster(how):
         assert np.isnan(leave_out(fit)).any()
         return
     np.testing.assert_allclose(leave_out(fit) + fit.coef, brute, atol=1e-8)
+    with patch("analysis.models.jackknife.LARGEST_TABLE", 0):
+        np.testing.assert_allclose(leave_out(fit) + fit.coef, brute, atol=1e-8)
 
 
 @pytest.mark.parametrize("effects", ["week", "team_week"])
@@ -50,10 +54,35 @@ def test_many_levels_take_the_reduced_system(monkeypatch):
 
     sample = ragged(seed=22, units=16, teams=5, effects="team_week", moves=0.1)
     fit = fit_ols(sample.y, sample.x, sample.cells)
+    monkeypatch.setattr(jackknife, "LARGEST_TABLE", 0)
     monkeypatch.setattr(jackknife, "WORTH_REDUCING", 0.0)
     whole = leave_out(fit)
     monkeypatch.setattr(jackknife, "WORTH_REDUCING", 1.0)
     np.testing.assert_allclose(leave_out(fit), whole, atol=1e-9)
+
+
+@pytest.mark.parametrize("family", ["ols", "ppml"])
+@pytest.mark.parametrize(
+    "how", [{}, {"holes": 0.4}, {"units": 4, "periods": 40}, {"effects": "team_week", "moves": 0.2}]
+)
+def test_a_team_is_jackknifed_in_one_table_as_row_by_row(monkeypatch, family, how):
+    """Also where a rep has two effects, one before and one after a change of how things were logged."""
+    from analysis.models import jackknife
+
+    sample = ragged(seed=3, **{"units": 8, "periods": 48} | how)
+    later = (sample.frame["time"] > 20) & (sample.frame["unit"] % 3 == 0)
+    unit = sample.frame["unit"] * 2 + later
+    cells = cells_from_codes(unit, sample.frame["time"], sample.cells.effect, sample.frame["unit"])
+    fit = fit_ols(sample.y, sample.x, cells) if family == "ols" else fit_ppml(sample.count, sample.x, cells)
+    table = leave_out(fit)
+    monkeypatch.setattr(jackknife, "_from_table", lambda fit: pytest.fail("the table was used"))
+    with pytest.raises(pytest.fail.Exception):
+        leave_out(fit)
+    monkeypatch.setattr(jackknife, "LARGEST_TABLE", 0)
+    np.testing.assert_allclose(table, leave_out(fit), rtol=1e-9, atol=1e-11)
+    if family == "ols":
+        brute = jackknife_coef(sample.y, sample.x, cells)
+        np.testing.assert_allclose(table + fit.coef, brute, atol=1e-9)
 
 
 def test_the_poisson_jackknife_is_one_newton_step_from_the_full_estimate():

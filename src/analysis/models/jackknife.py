@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from analysis.models.absorb import Table, reducer, to_array
+from analysis.models.absorb import LARGEST_DENSE_SYSTEM, Layout, Table, reducer, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
-from analysis.models.sums import tally
+from analysis.models.sums import run_sums, tally
 
 RANK_TOLERANCE = 1e-10
 SURELY_DEFINITE = 1e-4
 WORTH_REDUCING = 0.5
+LARGEST_TABLE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ def leave_out(fit: Fit) -> Floats:
     A coefficient that cannot be estimated without the cluster is NaN in its row.
     """
     system = fit.system
-    net, order, bounds = _rows_by_cluster(system)
     plan = system.work.plan
+    if _is_small_table(plan, fit.n_coef):
+        return _from_table(fit)
+    net, order, bounds = _rows_by_cluster(system)
     codes = (plan.cells.unit, plan.cells.effect)
     gone, kept = codes if plan.by_unit else codes[::-1]
     whole = plan.unit_nested if plan.by_unit else plan.effect_nested
@@ -55,10 +58,65 @@ def leave_out(fit: Fit) -> Floats:
     return changes
 
 
-def _rows_by_cluster(system: System) -> tuple[Floats, Codes, Codes]:
+def _is_small_table(plan: Layout, width: int) -> bool:
+    """Whether a table of clusters by effects holds all rows, one a cell at most, and is small: a team's, as a rule."""
+    if plan.by_unit or plan.units > LARGEST_DENSE_SYSTEM or not plan.unit_nested:
+        return False
+    if plan.clusters * plan.effects * (plan.units + width) > LARGEST_TABLE:
+        return False
+    return bool(np.bincount(_cells_of_table(plan)).max() <= 1)
+
+
+def _cells_of_table(plan: Layout) -> Codes:
+    return plan.cells.cluster.astype(np.int64) * plan.effects + plan.cells.effect
+
+
+def _from_table(fit: Fit) -> Floats:
+    """The same for all clusters at once, from tables of clusters by effects; cells without a row weigh nothing."""
+    plan, work, width = fit.system.work.plan, fit.system.work, fit.n_coef
+    weight = np.ones(plan.cells.n) if fit.system.weight is None else fit.system.weight
+    rows = np.column_stack([_net_rows(fit.system), fit.residual, weight])
+    table = np.zeros((plan.clusters * plan.effects, width + 2))
+    table[_cells_of_table(plan)] = rows
+    net, residual, own = np.split(table.reshape(plan.clusters, plan.effects, -1), [width, width + 1], axis=2)
+    left = work.effect_weight[:, None] - own
+    # A level that only this cluster has leaves with it.
+    after = np.where(left > RANK_TOLERANCE * work.effect_weight[:, None], 1 / np.where(left > 0, left, 1), 0.0)
+    grown, weighted, link = 1 + own * after, net * own, to_array(work.link)
+    inner = fit.information - np.matmul((weighted * grown).transpose(0, 2, 1), net)
+    change = -np.matmul(net.transpose(0, 2, 1), residual * grown)[:, :, 0]
+    shared = after * link
+    right = np.matmul(shared.transpose(0, 2, 1), np.concatenate([weighted, residual], axis=2))
+    whole = work.system + link.T @ (link / work.effect_weight[:, None])
+    systems = whole - np.matmul(link.T, shared)
+    # A unit leaves with its cluster: it has nothing in common with the rows left.
+    unit, owner = np.arange(plan.units), plan.cells.cluster[plan.starts[:-1]]
+    rows[:, :width] *= weight[:, None]
+    right[owner, unit] = -run_sums(plan.starts, np.ones(plan.cells.n), rows[:, :-1])
+    systems[owner, unit], systems[owner, :, unit] = 0.0, 0.0
+    systems[owner, unit, unit] = np.diag(whole) - work.unit_weight
+    reference = np.diag(fit.information)
+    each = zip(systems, right, inner, change, strict=True)
+    return np.stack([_solved(*parts, width, reference) for parts in each])
+
+
+def _solved(system: Floats, right: Floats, inner: Floats, change: Floats, width: int, reference: Floats) -> Floats:
+    """Change of the estimate (p,) from the kept side's system and what it and the regressors share with the rows left."""
+    effects = solve_semidefinite(system, right)
+    inner = inner - right[:, :width].T @ effects[:, :width]
+    change = change - right[:, :width].T @ effects[:, width]
+    return solve_identified(inner, change, reference)
+
+
+def _net_rows(system: System) -> Floats:
     net = np.empty((system.cells.n, system.columns.width))
     for rows, part in system.blocks():
         net[rows] = part
+    return net
+
+
+def _rows_by_cluster(system: System) -> tuple[Floats, Codes, Codes]:
+    net = _net_rows(system)
     cluster = system.cells.cluster
     order = np.argsort(cluster, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(cluster))])
@@ -96,10 +154,7 @@ def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
         right += rest.T @ scaled
         inner -= by_gone[:, :width].T @ scaled[:, :width]
         change -= by_gone[:, :width].T @ scaled[:, width]
-    effects = solve_semidefinite(kept_system, right)
-    inner -= right[:, :width].T @ effects[:, :width]
-    change -= right[:, :width].T @ effects[:, width]
-    return solve_identified(inner, change, np.diag(fit.information))
+    return _solved(kept_system, right, inner, change, width, np.diag(fit.information))
 
 
 def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
