@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from analysis.errors import InputError
 
@@ -109,7 +110,8 @@ def solve(gram: Floats, right: Floats) -> Floats:
     diagonal = gram.diagonal()
     nudged = gram.copy()
     nudged.flat[:: right.size + 1] += 1e-9 * np.maximum(diagonal, 1e-6 * diagonal.max()) + 1e-300
-    return np.asarray(np.linalg.solve(nudged, right), dtype=float)
+    _, solution, failed = lapack.dposv(nudged, right, lower=1)
+    return np.asarray(np.linalg.solve(nudged, right) if failed else solution, dtype=float)
 
 
 def _gaussian(rows: UnitRows, slopes: Floats, information: Floats) -> UnitFit:
