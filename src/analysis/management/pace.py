@@ -120,8 +120,7 @@ def _standings(cases: pd.DataFrame, team: Places, rep: Places) -> Floats:
     ended, reps = (end != OPEN) & (whose >= 0) & (who >= 0), int(max(who.max(initial=0), rep.max(initial=0))) + 1
     cell, mine = (whose * reps + who)[ended], np.where(team >= 0, team * reps + rep, 0)
     size = int(max(cell.max(initial=0), mine.max(initial=0))) + 1
-    wins = np.bincount(cell, end[ended] == EVENT, size)[mine]
-    n = np.bincount(cell, minlength=size)[mine].astype(np.float64)
+    n, wins = (np.bincount(cell, each, size)[mine].astype(np.float64) for each in (None, end[ended] == EVENT))
     shrunk, low, high, mean = pooled(wins, n, team)[:, :4].T
     width = (high - low) / 3.92 / np.maximum(shrunk, 1e-3)
     centre = np.log(np.maximum(shrunk, 1e-3) / np.maximum(mean, 1e-3))
