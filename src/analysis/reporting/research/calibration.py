@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -22,17 +26,23 @@ def rotated_p_values(book: Book, copies: int) -> pd.DataFrame:
     Columns: copy, activity, p_value. Flat between 0 and 1 where the errors are honest. Empty when nothing can be fitted.
     """
     desk = Desk(book.panel, book.plan, book.units, book.seed)
-    rows = []
-    for copy in range(copies):
-        sample = make_sample(desk.rotated(copy), book.plan, units=book.units)
-        try:
-            fit = fit_headline(sample)
-            vcov = check_vcov(fit)
-        except AnalysisError:
-            continue
-        for k, activity in enumerate(sample.activities):
-            rows.append((copy, activity, contrast(fit, sample.weights(k), vcov).p_value))
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores) as pool:  # the desk travels once with each chunk
+        drawn = pool.map(partial(_p_values, desk), range(copies), chunksize=-(-copies // cores))
+        rows = [row for one in drawn for row in one]
     return pd.DataFrame(rows, columns=["copy", "activity", "p_value"])
+
+
+def _p_values(desk: Desk, copy: int) -> list[tuple[int, str, float]]:
+    """(copy, activity, p) of one rotated copy; none where it cannot be fitted."""
+    sample = make_sample(desk.rotated(copy), desk.plan, units=desk.units)
+    try:
+        fit = fit_headline(sample)
+        vcov = check_vcov(fit)
+    except AnalysisError:
+        return []
+    named = enumerate(sample.activities)
+    return [(copy, activity, contrast(fit, sample.weights(k), vcov).p_value) for k, activity in named]
 
 
 def calibration(book: Book, copies: int, planted: int) -> Calibration:
