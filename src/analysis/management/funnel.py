@@ -8,21 +8,25 @@ what the usual sums would say, and why they mislead.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import usual_days
-from analysis.management.funnel_cases import STEPS, step_cases, step_ratios
-from analysis.management.intervals import Cells, wilson
+from analysis.management.funnel_cases import STEPS, Step, step_cases, step_ratios
+from analysis.management.intervals import Cells, Floats, wilson
 from analysis.management.roster import roster, texts
 from analysis.management.shrinkage import COLUMNS, pooled
 from analysis.management.survival import cell_conversions, cell_curves, cell_medians_of
 
 SAY = words.Voice("management.funnel")
 ABOVE, BELOW, LIKE, FEW = "above the team", "below the team", "like the team", "too few peers to compare"
+_SCOPES = np.array(["company", "team", "rep"], dtype=object)
+_NUMBERS = ("reached", "n", "conversion", "conf_low", "conf_high", "effective_n", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
     not the rep's doing).
     """
     since = book.as_of - pd.Timedelta(weeks=weeks)
-    parts, missing = [], {}
+    parts: list[_Cells] = []
+    missing = {}
     for step in STEPS:
         cases = step_cases(book, step.key, since)
         if isinstance(cases, NotRecorded):
@@ -53,20 +58,26 @@ def funnel(book: Book, weeks: int = 52) -> Funnel:
         elif cases.empty:
             missing[step.key] = NotRecorded((SAY.text("no_case", {"weeks": SAY.count(weeks, "week")}),))
         else:
-            cell, who = scoped(cases)
-            rows = _weighted(cases, cell) if "weight" in cases else _converted(cases, cell, who, step.horizon_days)
-            rows["naive_ratio"] = step_ratios(book, step.key, since)[who["team"], who["rep"]]
-            rows = _against_team(rows, who, book.policy.min_group) if step.of_rep else rows
-            parts.append(_named(book, who).join(rows).assign(step=step.key, title=step.title))
-    steps = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["scope", "step"])
-    if len(steps):
-        steps["bias"] = [_bias(*row) for row in steps[["conversion", "naive_open_as_lost", "running"]].to_numpy()]
+            parts.append(_scoped(step, cases))
+    steps = _table(book, parts, since) if parts else pd.DataFrame(columns=["scope", "step"])
     return Funnel(steps, missing, since)
 
 
-def scoped(cases: pd.DataFrame) -> tuple[Cells, pd.DataFrame]:
-    """Number of the cell of each case, three times over: for its rep, its team and the company (-1 = no team known);
-    and what each cell is: team and rep (places in the roster, -1 = all of them), reps first, the company last."""
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """One step's cases, and its cells: team and rep (places in the roster, -1 = all of them), reps first, the company last.
+
+    cell: of each case, three times over: for its rep, its team and the company (-1 = no team known).
+    """
+
+    step: Step
+    cases: pd.DataFrame
+    cell: Cells
+    team: Cells
+    rep: Cells
+
+
+def _scoped(step: Step, cases: pd.DataFrame) -> _Cells:
     team, rep = cases["team"].to_numpy(), cases["rep"].to_numpy()
     known = team >= 0
     reps = int(rep.max(initial=0)) + 2
@@ -74,64 +85,93 @@ def scoped(cases: pd.DataFrame) -> tuple[Cells, pd.DataFrame]:
     teams, of_team = np.unique(team[known], return_inverse=True)
     cell = np.full((3, len(cases)), -1)
     cell[:, known] = pair, len(pairs) + of_team, np.full(known.sum(), len(pairs) + len(teams))
-    who = {"team": [*pairs // reps, *teams, -1], "rep": [*pairs % reps - 1, *np.full(len(teams) + 1, -1)]}
-    return cell.ravel(), pd.DataFrame(who)
+    whole = np.full(len(teams) + 1, -1)
+    return _Cells(step, cases, cell.ravel(), np.r_[pairs // reps, teams, -1], np.concatenate([pairs % reps - 1, whole]))
 
 
-def _named(book: Book, who: pd.DataFrame) -> pd.DataFrame:
+def _table(book: Book, parts: list[_Cells], since: pd.Timestamp) -> pd.DataFrame:
+    """All steps in one frame. Their cells are worked out together: a frame a step costs more than the numbers in it."""
+    numbers = [_weighted(part) for part in parts if "weight" in part.cases]  # the first step, if it is recorded
+    if timed := [part for part in parts if "weight" not in part.cases]:
+        numbers.append(_converted(timed))
+    size = [len(part.team) for part in parts]
+    step = np.repeat(np.arange(len(parts)), size)
+    team, rep = np.concatenate([part.team for part in parts]), np.concatenate([part.rep for part in parts])
+    rows = {name: np.concatenate([part[name] for part in numbers]) for name in numbers[0]}
+    rows["naive_ratio"] = np.concatenate([step_ratios(book, p.step.key, since)[p.team, p.rep] for p in parts])
+    compared = np.array([part.step.of_rep for part in parts])[step] & (rep >= 0) & (rows["effective_n"] > 0)
+    shown: dict[str, Any] = {**rows, "running": rows["running"].astype(np.int64)}
+    shown |= _against_team(rows, step * (len(roster(book).teams) + 1) + team, compared, book.policy.min_group)
+    told = zip(rows["conversion"], rows["naive_open_as_lost"], rows["running"], strict=True)
+    key = texts(step, np.array([part.step.key for part in parts], dtype=object))
+    title = texts(step, np.array([part.step.title for part in parts], dtype=object))
+    said = {"step": key, "title": title, "bias": [_bias(*row) for row in told]}
+    return pd.DataFrame({**_named(book, team, rep), **shown, **said})
+
+
+def _named(book: Book, team: Cells, rep: Cells) -> dict[str, pd.Series]:
     """scope, team_id and rep_id of each cell."""
-    people, team, rep = roster(book), who["team"].to_numpy(), who["rep"].to_numpy()
-    scope = np.select([rep >= 0, team >= 0], ["rep", "team"], "company")
+    people = roster(book)
+    scope = np.select([rep >= 0, team >= 0], [2, 1], 0)
     names = texts(team, people.teams).fillna(COMPANY), texts(rep, people.reps).fillna("")
-    return pd.DataFrame({"scope": scope, "team_id": names[0], "rep_id": names[1]})
+    return {"scope": texts(scope, _SCOPES), "team_id": names[0], "rep_id": names[1]}
 
 
-def _converted(cases: pd.DataFrame, cell: Cells, who: pd.DataFrame, horizon_days: float | None) -> pd.DataFrame:
-    horizon = usual_days(cases) if horizon_days is None else horizon_days
-    days, end = (np.tile(cases[name].to_numpy(), 3) for name in ("days", "end"))
+def _converted(parts: list[_Cells]) -> dict[str, Floats]:
+    """Conversions of the steps that take time, each within its own horizon."""
+    first = np.cumsum([0, *(len(part.team) for part in parts)])
+    cell = np.concatenate([np.where(p.cell >= 0, p.cell + at, -1) for p, at in zip(parts, first, strict=False)])
+    days, end = (np.concatenate([np.tile(p.cases[name].to_numpy(), 3) for p in parts]) for name in ("days", "end"))
+    within = [usual_days(p.cases) if p.step.horizon_days is None else p.step.horizon_days for p in parts]
+    horizon = np.repeat(within, np.diff(first))
     curve = cell_curves(cell, days, end)
-    out = cell_conversions(cell, days, end, horizon, curve).set_index("cell").assign(horizon_days=horizon)
-    half = cell_medians_of(curve).set_index("cell")["median_days"]
-    out["median_days"] = half.where(who["rep"] < 0)
-    out["naive_open_as_lost"] = out["reached"] / out["n"]
-    return out.drop(columns=["other", "followed_days"])
+    found = cell_conversions(cell, days, end, horizon, curve)
+    out = {name: found[name].to_numpy(dtype=float) for name in _NUMBERS}
+    half = cell_medians_of(curve)["median_days"].to_numpy()
+    whole = np.concatenate([p.rep for p in parts]) < 0
+    out |= {"horizon_days": horizon, "median_days": np.where(whole, half, np.nan)}
+    return out | {"naive_open_as_lost": out["reached"] / out["n"]}
 
 
-def _weighted(cases: pd.DataFrame, cell: Cells) -> pd.DataFrame:
+def _weighted(part: _Cells) -> dict[str, Floats]:
     """Steps decided at once (attempt -> connect), given as rep-week counts: `reached` of `weight`.
 
     The interval is Wilson's on the number of attempts divided by the spread between weeks (design effect >= 1).
     """
-    reached, weight = (np.tile(cases[name].to_numpy(dtype=float), 3) for name in ("reached", "weight"))
+    cell = part.cell
+    reached, weight = (np.tile(part.cases[name].to_numpy(dtype=float), 3) for name in ("reached", "weight"))
     weeks = np.bincount(cell)
     total, n = np.bincount(cell, reached), np.bincount(cell, weight)
     share = total / n
-    pooled = share[cell]
-    expected = np.maximum(weight * pooled * (1 - pooled), 1e-9)
-    chi = np.where((pooled > 0) & (pooled < 1), (reached - weight * pooled) ** 2 / expected, 1.0)
-    design = np.maximum(np.bincount(cell, chi) / np.maximum(weeks - 1, 1), 1.0)
-    effective = n / design
+    pooled_share = share[cell]
+    expected = np.maximum(weight * pooled_share * (1 - pooled_share), 1e-9)
+    between = (pooled_share > 0) & (pooled_share < 1)
+    chi = np.where(between, (reached - weight * pooled_share) ** 2 / expected, 1.0)
+    effective = n / np.maximum(np.bincount(cell, chi) / np.maximum(weeks - 1, 1), 1.0)
     low, high = wilson(share * effective, effective)
-    out = pd.DataFrame({"reached": total, "n": n, "conversion": share, "conf_low": low, "conf_high": high})
-    out = out.assign(effective_n=effective, running=0, horizon_days=0.0, median_days=0.0)
-    return out.assign(naive_open_as_lost=share)
+    numbers = (total, n, share, low, high, effective, np.zeros(len(n)))
+    out: dict[str, Floats] = {name: np.asarray(each, float) for name, each in zip(_NUMBERS, numbers, strict=True)}
+    return out | {
+        "horizon_days": out["running"],
+        "median_days": out["running"],
+        "naive_open_as_lost": out["conversion"],
+    }
 
 
-def _against_team(rows: pd.DataFrame, who: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """Adds the shrunk rep conversions and their standing; teams of fewer than `min_group` reps are not compared."""
-    effective = rows["effective_n"].to_numpy()
-    wins, team = rows["conversion"].to_numpy() * effective, who["team"].to_numpy()
-    compared = (who["rep"].to_numpy() >= 0) & (effective > 0)
+def _against_team(rows: dict[str, Floats], group: Cells, compared: NDArray[np.bool_], min_group: int) -> dict[str, Any]:
+    """The shrunk conversions of the reps to compare, and their standing within their group (a step and a team); groups of
+    fewer than `min_group` reps are not compared."""
     if not compared.any():
-        return rows
-    values = np.full((len(rows), len(COLUMNS)), np.nan)
-    gaps = [COLUMNS.index(name) for name in ("gap", "gap_low", "gap_high")]
-    values[compared] = pooled(wins[compared], effective[compared], team[compared])
-    small = compared & (np.bincount(team[compared])[team * compared] < min_group)
-    values[np.flatnonzero(small)[:, None], gaps] = np.nan
-    both = pd.DataFrame(values, columns=COLUMNS).loc[compared].drop(columns="group_mean")
-    low, high, gap = (both[name].to_numpy() for name in ("gap_low", "gap_high", "gap"))
-    return rows.join(both.assign(standing=np.select([low > 0, high < 0, np.isnan(gap)], [ABOVE, BELOW, FEW], LIKE)))
+        return {}
+    effective, mine = rows["effective_n"][compared], group[compared]
+    values = np.full((len(compared), len(COLUMNS)), np.nan)
+    values[compared] = pooled(rows["conversion"][compared] * effective, effective, mine)
+    small = np.flatnonzero(compared)[np.bincount(mine)[mine] < min_group]
+    values[small[:, None], [COLUMNS.index(name) for name in ("gap", "gap_low", "gap_high")]] = np.nan
+    both = {name: values[:, place] for place, name in enumerate(COLUMNS) if name != "group_mean"}
+    above, below, few = both["gap_low"] > 0, both["gap_high"] < 0, np.isnan(both["gap"])
+    standing = np.select([~compared, above, below, few], [-1, 0, 1, 2], 3)
+    return {**both, "standing": texts(standing, np.array([ABOVE, BELOW, FEW, LIKE], dtype=object))}
 
 
 def _bias(honest: float, naive: float, running: float) -> str:

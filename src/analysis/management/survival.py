@@ -112,24 +112,27 @@ def conversion(frame: pd.DataFrame, keys: list[str], horizon_days: float) -> pd.
 
 
 def cell_conversions(
-    cell: Cells, days: Floats, end: Cells, horizon_days: float, curve: Curves | None = None
+    cell: Cells, days: Floats, end: Cells, horizon_days: float | Floats, curve: Curves | None = None
 ) -> pd.DataFrame:
-    """`conversion` for groups given as numbers (negative = no group), by `cell`. curve: theirs, when known already."""
+    """`conversion` for groups given as numbers (negative = no group), by `cell`. horizon_days: one for all, or one a
+    number; curve: theirs, when known already."""
     curve = cell_curves(cell, days, end) if curve is None else curve
     known = cell >= 0
     cell, days, end = cell[known], days[known], end[known]
     number = np.bincount(cell)
     found = np.flatnonzero(number)
-    in_time, groups = days <= horizon_days, len(number)
+    groups = len(number)
+    limit = np.broadcast_to(np.asarray(horizon_days, dtype=np.float64), groups)
+    in_time = days <= limit[cell]
     ends = {
         "reached": np.bincount(cell, (end == EVENT) & in_time, groups),
         "other": np.bincount(cell, (end == OTHER) & in_time, groups),
-        "running": np.bincount(cell, (end == OPEN) & (days < horizon_days), groups),
+        "running": np.bincount(cell, (end == OPEN) & (days < limit[cell]), groups),
     }
     # Of rows with the same number the last one stays: times ascend within a group.
     last, read = np.zeros(groups, dtype=np.int64), np.full(groups, -1)
     last[curve.cell] = np.arange(len(curve.cell))
-    early = np.flatnonzero(curve.days <= horizon_days)
+    early = np.flatnonzero(curve.days <= limit[curve.cell])
     read[curve.cell[early]] = early
     read, n = read[found], number[found]
     share = np.where(read >= 0, np.clip(curve.incidence[read], 0.0, 1.0), 0.0) if len(found) else np.zeros(0)
@@ -141,7 +144,7 @@ def cell_conversions(
         effective = np.minimum(np.where(error > 1e-7, share * (1 - share) / error**2, ended), n.astype(float))
     low, high = wilson(share * effective, effective)
     estimates = {"conversion": np.where(effective <= 0, np.nan, share), "conf_low": low, "conf_high": high}
-    followed = np.minimum(curve.days[last[found]], horizon_days)
+    followed = np.minimum(curve.days[last[found]], limit[found])
     return pd.DataFrame({"cell": found, **counts, **estimates, "effective_n": effective, "followed_days": followed})
 
 
