@@ -153,7 +153,7 @@ def last_day(tables: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
     known = dict(tables)
     if "activities" in known and "status" in known["activities"]:
         rows = known["activities"]
-        known["activities"] = rows.loc[rows["status"].isna() | (rows["status"] == "done")]
+        known["activities"] = rows.loc[rows["status"].isna() | (rows["status"] == "done"), ["occurred_on"]]
     columns = (("activities", "occurred_on"), ("opportunities", "created_on"), ("opportunities", "closed_on"))
     days = [known[t][c].max() for t, c in columns if t in known and c in known[t] and len(known[t])]
     days = [day for day in days if pd.notna(day)]

@@ -11,6 +11,7 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.integer[Any]]
+Part = dict[str, NDArray[Any]]  # of groups given as numbers: cell, value, conf_low, conf_high, n
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -36,13 +37,19 @@ def poisson(count: ArrayLike, exposure: ArrayLike = 1.0, level: float = 0.95) ->
     return low / time, high / time
 
 
+def named(names: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """The groups' keys, by number, with what was worked out for each; n as a whole number where every group has one."""
+    out = names.join(pd.DataFrame(part).set_index("cell"))
+    return out if out["n"].isna().any() else out.astype({"n": np.int64})
+
+
 def mean_by(frame: pd.DataFrame, keys: list[str], value: str, level: float = 0.95) -> pd.DataFrame:
     """Mean of `value` per group with its t interval: columns value, conf_low, conf_high, n (NaN bounds when n < 2)."""
     cell, names = cells(frame, keys)
-    return names.join(cell_means(cell, frame[value].to_numpy(dtype=float), level).set_index("cell"))
+    return named(names, cell_means(cell, frame[value].to_numpy(dtype=float), level))
 
 
-def cell_means(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFrame:
+def cell_means(cell: Cells, value: Floats, level: float = 0.95) -> Part:
     """`mean_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
     found, n = _occurring(cell)
     here = (cell >= 0) & ~np.isnan(value)
@@ -52,17 +59,17 @@ def cell_means(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFrame:
         square = np.bincount(cell[here], (value[here] - mean[cell[here]]) ** 2, len(n))
         half = _t(level, n - 1.0) * np.sqrt(square / (n - 1) / np.maximum(n, 1))
     out = {"cell": found, "value": mean[found], "conf_low": (mean - half)[found], "conf_high": (mean + half)[found]}
-    return pd.DataFrame({**out, "n": n[found]})
+    return {**out, "n": n[found].astype(np.float64)}
 
 
 def ratio_by(frame: pd.DataFrame, keys: list[str], top: str, bottom: str, level: float = 0.95) -> pd.DataFrame:
     """Ratio of sums per group, rows being independent units, with the linearised t interval (Cochran 1977, ch. 6)."""
     cell, names = cells(frame, keys)
     tops, bottoms = frame[top].to_numpy(dtype=float), frame[bottom].to_numpy(dtype=float)
-    return names.join(cell_ratios(cell, tops, bottoms, level).set_index("cell"))
+    return named(names, cell_ratios(cell, tops, bottoms, level))
 
 
-def cell_ratios(cell: Cells, top: Floats, bottom: Floats, level: float = 0.95) -> pd.DataFrame:
+def cell_ratios(cell: Cells, top: Floats, bottom: Floats, level: float = 0.95) -> Part:
     """`ratio_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
     found, n = _occurring(cell)
     here = cell >= 0
@@ -73,17 +80,17 @@ def cell_ratios(cell: Cells, top: Floats, bottom: Floats, level: float = 0.95) -
         square = np.bincount(cell, (top - ratio[cell] * bottom) ** 2, len(n))
         half = _t(level, n - 1.0) * np.sqrt(square * n / (n - 1)) / np.abs(below)
     out = {"cell": found, "value": ratio[found], "conf_low": (ratio - half)[found], "conf_high": (ratio + half)[found]}
-    return pd.DataFrame({**out, "n": n[found]})
+    return {**out, "n": n[found].astype(np.float64)}
 
 
 def median_by(frame: pd.DataFrame, keys: list[str], value: str, level: float = 0.95) -> pd.DataFrame:
     """Median per group with the distribution-free interval from order statistics (NaN where n is too small)."""
     frame = frame.dropna(subset=[value])
     cell, names = cells(frame, keys)
-    return names.join(cell_medians(cell, frame[value].to_numpy(dtype=float), level).set_index("cell"))
+    return named(names, cell_medians(cell, frame[value].to_numpy(dtype=float), level))
 
 
-def cell_medians(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFrame:
+def cell_medians(cell: Cells, value: Floats, level: float = 0.95) -> Part:
     """`median_by` for groups given as numbers (negative = no group): cell, value, conf_low, conf_high, n."""
     here = (cell >= 0) & ~np.isnan(value)
     found, n = _occurring(cell[here])
@@ -94,7 +101,7 @@ def cell_medians(cell: Cells, value: Floats, level: float = 0.95) -> pd.DataFram
     ok, rank = rank >= 0, np.maximum(rank, 0)
     middle = (values[start + (n - 1) // 2] + values[start + n // 2]) / 2
     low, high = (np.where(ok, values[place], np.nan) for place in (start + rank, start + n - 1 - rank))
-    return pd.DataFrame({"cell": found, "value": middle, "conf_low": low, "conf_high": high, "n": n})
+    return {"cell": found, "value": middle, "conf_low": low, "conf_high": high, "n": n.astype(np.float64)}
 
 
 def cells(frame: pd.DataFrame, keys: list[str]) -> tuple[Cells, pd.DataFrame]:

@@ -9,7 +9,7 @@ from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import asked_deals
 from analysis.management.funnel_cases import flags
-from analysis.management.intervals import cell_means, cells, wilson
+from analysis.management.intervals import cell_means, cells, named, wilson
 from analysis.management.records import effort, with_team
 from analysis.management.roster import Places, day_numbers, places
 
@@ -49,7 +49,7 @@ def last_mile(book: Book, weeks: int = 52) -> pd.DataFrame | NotRecorded:
         done = np.bincount(cell[known], both[check].to_numpy()[known], len(names))
         low, high = wilson(done, n)
         parts.append(names.assign(n=n, value=done / n, conf_low=low, conf_high=high, check=check, title=title))
-    pace = names.join(cell_means(cell, both["touches_per_week"].to_numpy()).set_index("cell"))
+    pace = named(names, cell_means(cell, both["touches_per_week"].to_numpy()))
     pace = pace.assign(check="touches_per_week", title=SAY.text("touches_per_week"))
     columns = [*keys, "check", "title", "n", "value", "conf_low", "conf_high"]
     return pd.concat([*parts, pace], ignore_index=True)[columns]

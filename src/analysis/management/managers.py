@@ -7,16 +7,17 @@ import pandas as pd
 
 from analysis import words
 from analysis.management.book import Book, NotRecorded
-from analysis.management.intervals import mean_by, poisson
+from analysis.management.intervals import Floats, mean_by, poisson
 from analysis.management.ramp import suppressed
 from analysis.management.records import won_credit, worked_weeks
-from analysis.management.roster import numbered
+from analysis.management.roster import day_numbers, numbered, places, roster
 
 SAY = words.Voice("management.managers")
 COACHING = {
     kind: (SAY.text(f"{kind}.title"), SAY.text(f"{kind}.unit"))
     for kind in ("field_day", "call_review", "email_review", "one_to_one", "training")
 }
+_FAR = 1 << 21  # more days than lie between any two dates
 _WEEKS_PER_MONTH = 365.25 / 12 / 7
 
 
@@ -87,13 +88,21 @@ def _attainment(book: Book) -> pd.DataFrame | NotRecorded:
     quotas = quotas.loc[(quotas["period_start"] >= opening) & (quotas["amount"] > 0)].reset_index(drop=True)
     if quotas.empty:
         return NotRecorded((SAY.text("no_period"),))
-    won = won_credit(book)[["rep_id", "closed_on", "credit"]]
-    rows = quotas.reset_index(names="row").merge(won, left_on="owner_id", right_on="rep_id")
-    inside = (rows["closed_on"] >= rows["period_start"]) & (rows["closed_on"] < rows["period_end"])
-    booked = rows.loc[inside].groupby("row")["credit"].sum().reindex(quotas.index).fillna(0.0)
+    booked = booked_within(book, quotas["owner_id"], quotas)
     out = quotas[["owner_id", "period_start", "period_end", "amount"]]
     out = out.rename(columns={"owner_id": "rep_id", "amount": "quota"})
     return out.assign(booked=booked, share=booked / out["quota"])
+
+
+def booked_within(book: Book, owner: pd.Series, periods: pd.DataFrame) -> Floats:
+    """Credit of each owner (rep_id) from its period_start to before its period_end, row by row."""
+    people, won = roster(book), won_credit(book)
+    mine, rep, day = places(owner, people.reps), places(won["rep_id"], people.reps), day_numbers(won["closed_on"])
+    order = np.lexsort((day, rep))
+    key, credit = (rep * _FAR + day)[order], np.nan_to_num(won["credit"].to_numpy(dtype=float))[order]
+    ends = (np.searchsorted(key, mine * _FAR + day_numbers(periods[f"period_{end}"])) for end in ("start", "end"))
+    sums = [credit[first:last].sum() for first, last in zip(*ends, strict=True)]
+    return np.where(mine >= 0, np.asarray(sums, dtype=np.float64), 0.0)
 
 
 def attainment_by_quartile(book: Book) -> pd.DataFrame | NotRecorded:

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from analysis.management.book import Book
 from analysis.management.deals import timed_deals, usual_days
-from analysis.management.intervals import Cells, Floats, cell_means, cell_medians, cell_ratios
+from analysis.management.intervals import Cells, Floats, Part, cell_means, cell_medians, cell_ratios
 from analysis.management.periods import period_of
 from analysis.management.records import attempt_places, attempts, rep_days, won_credit
 from analysis.management.roster import Places, Roster, day_numbers, places, roster
 from analysis.management.survival import cell_conversions
 
 COLUMNS = ("cell", "value", "conf_low", "conf_high", "n")
-Parts = dict[str, pd.DataFrame]  # metric -> its values, in COLUMNS
+Parts = dict[str, Part]  # metric -> its values, in COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,15 @@ def measure(book: Book, grid: Grid) -> Parts:
     parts = _results(book, grid) | _pipeline(book, grid) | {"win_rate": _win_rate(book, grid)} | _activities(book, grid)
     if book.has("leads", "qualified_at"):
         parts["qualified_leads"] = _qualified(book, grid)
-    return {metric: part for metric, part in parts.items() if len(part)}
+    return {metric: part for metric, part in parts.items() if len(part["cell"])}
 
 
-def _facts(cell: Cells, value: NDArray[Any], n: Floats | float = np.nan) -> pd.DataFrame:
-    return pd.DataFrame({"cell": cell, "value": value, "conf_low": np.nan, "conf_high": np.nan, "n": n})
+def _facts(cell: Cells, value: NDArray[Any], n: Floats | None = None) -> Part:
+    blank = np.full(len(cell), np.nan)
+    return {"cell": cell, "value": value, "conf_low": blank, "conf_high": blank, "n": blank if n is None else n}
 
 
-def _total(grid: Grid, cell: Cells, weight: Floats, lines: Cells | None = None) -> pd.DataFrame:
+def _total(grid: Grid, cell: Cells, weight: Floats, lines: Cells | None = None) -> Part:
     """Sum per cell; a team without a row had none, and that is known."""
     lines, here = grid.lines if lines is None else lines, cell >= 0
     sums = np.bincount(cell[here], np.nan_to_num(weight[here]), grid.size)
@@ -139,7 +140,7 @@ def _pipeline(book: Book, grid: Grid) -> Parts:
     return parts
 
 
-def _open_stock(grid: Grid, deals: pd.DataFrame, team: Places, worth: Floats) -> pd.DataFrame:
+def _open_stock(grid: Grid, deals: pd.DataFrame, team: Places, worth: Floats) -> Part:
     """Open amount at the end of each period: what was created by then less what had closed by then."""
     ends = grid.table["period_end"].to_numpy(dtype="datetime64[us]")
     closed_on = deals["closed_on"].to_numpy(dtype="datetime64[us]")
@@ -155,7 +156,7 @@ def _open_stock(grid: Grid, deals: pd.DataFrame, team: Places, worth: Floats) ->
     return _facts(grid.lines, np.round(stock.ravel()[grid.lines], 6))
 
 
-def _win_rate(book: Book, grid: Grid) -> pd.DataFrame:
+def _win_rate(book: Book, grid: Grid) -> Part:
     deals = timed_deals(book)
     if deals.empty:
         return _facts(np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -164,12 +165,12 @@ def _win_rate(book: Book, grid: Grid) -> pd.DataFrame:
     days, end = (np.tile(deals[name].to_numpy(), 2) for name in ("days", "end"))
     found = cell_conversions(cell, days, end, horizon).rename(columns={"conversion": "value"})
     # A cohort watched for less than half the usual time has hardly begun to close: its rate is not known yet.
-    young = found["followed_days"] < horizon / 2
-    found.loc[young, ["value", "conf_low", "conf_high"]] = np.nan
-    return found[[*COLUMNS]]
+    young = found["followed_days"].to_numpy() < horizon / 2
+    part = {name: found[name].to_numpy() for name in COLUMNS}
+    return part | {name: np.where(young, np.nan, part[name]) for name in ("value", "conf_low", "conf_high")}
 
 
-def _qualified(book: Book, grid: Grid) -> pd.DataFrame:
+def _qualified(book: Book, grid: Grid) -> Part:
     leads = book.frame("leads").dropna(subset=["qualified_at"])
     day = leads["qualified_at"].dt.tz_localize(None).dt.normalize()
     team = np.full(len(leads), -1)

@@ -17,9 +17,9 @@ from analysis.management.closings import rest_of_period, usual_by_now
 from analysis.management.deal_model import deal_model
 from analysis.management.deals import timed_deals
 from analysis.management.intervals import Floats
+from analysis.management.managers import booked_within
 from analysis.management.plan import Goal, chance_curve
 from analysis.management.ramp import Ramp, ramp, ramp_share
-from analysis.management.records import won_credit
 from analysis.management.roster import Places, places, roster
 from analysis.management.shrinkage import pooled
 from analysis.management.survival import EVENT, OPEN
@@ -51,7 +51,7 @@ def quota_pace(book: Book, *, draws: int = 300, seed: int = 0) -> pd.DataFrame |
     out.insert(1, "team_id", out["rep_id"].map(reps["team_id"]))
     out = out.assign(ramp=_ramp_over(out, reps, ramp(book)))
     out["ramped_quota"] = out["quota"] * out["ramp"]
-    out["booked"] = _booked(book, out)
+    out["booked"] = booked_within(book, out["rep_id"], out)
     length = (out["period_end"] - out["period_start"]).dt.days
     out["elapsed"] = ((book.as_of - out["period_start"]).dt.days + 1) / length
     usual, low, high = usual_by_now(book, float(out["elapsed"].iloc[0]))
@@ -75,13 +75,6 @@ def _ramp_over(rows: pd.DataFrame, reps: pd.DataFrame, found: Ramp | NotRecorded
     tenure = start[:, None] + steps * weeks[:, None]
     share = ramp_share(found, tenure.ravel()).reshape(tenure.shape)
     return np.where(np.isnan(start), 1.0, np.where(tenure < 0, 0.0, share).mean(axis=1))
-
-
-def _booked(book: Book, rows: pd.DataFrame) -> Floats:
-    won = won_credit(book)[["rep_id", "closed_on", "credit"]]
-    pairs = rows[["rep_id", "period_start", "period_end"]].reset_index(names="row").merge(won, on="rep_id")
-    inside = (pairs["closed_on"] >= pairs["period_start"]) & (pairs["closed_on"] < pairs["period_end"])
-    return pairs.loc[inside].groupby("row")["credit"].sum().reindex(rows.index).fillna(0.0).to_numpy(dtype=float)
 
 
 def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:

@@ -97,11 +97,19 @@ def _won_credit(book: Book) -> pd.DataFrame:
     if not book.has("credits"):
         return won.assign(share=1.0, credit=won["amount"].astype(float))
     split = book.frame("credits")[["opportunity_id", "rep_id", "share"]]
-    joined = won.merge(split.rename(columns={"rep_id": "credited"}), on="opportunity_id", how="left")
-    whole = joined["credited"].isna()
-    joined["rep_id"] = joined["credited"].where(~whole, joined["rep_id"])
-    joined["share"] = joined["share"].where(~whole, 1.0).astype(float)
-    return joined.drop(columns="credited").assign(credit=joined["amount"].astype(float) * joined["share"])
+    split = split.loc[split["rep_id"].notna()]
+    deal = places(split["opportunity_id"], won["opportunity_id"].to_numpy(dtype=object))
+    order = np.argsort(deal, kind="stable")[np.count_nonzero(deal < 0) :]
+    number = np.bincount(deal[order], minlength=len(won))
+    row = np.repeat(np.arange(len(won)), np.maximum(number, 1))
+    # Every credit of a deal in the order recorded; a deal without any is its own rep's.
+    credit = np.full(len(row), -1)
+    credit[number[row] > 0] = order
+    joined, shared = won.iloc[row].reset_index(drop=True), credit >= 0
+    credited = pd.Series(split["rep_id"].array.take(credit, allow_fill=True))
+    share = np.where(shared, np.append(split["share"].to_numpy(dtype=float), 1.0)[credit], 1.0)
+    joined = joined.assign(rep_id=credited.where(shared, joined["rep_id"]), share=share)
+    return joined.assign(credit=joined["amount"].astype(float) * joined["share"])
 
 
 def service(book: Book) -> pd.DataFrame:

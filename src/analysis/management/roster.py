@@ -122,7 +122,7 @@ def texts(place: Places, names: NDArray[Any]) -> pd.Series:
 
 def day_numbers(days: pd.Series) -> Places:
     """Days since 1970 of dates, or of instants in their own zone's clock less the zone; far in the past where missing."""
-    if getattr(days.dt, "tz", None) is not None:
+    if isinstance(days.dtype, pd.DatetimeTZDtype):
         days = days.dt.tz_localize(None)
     values = days.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(values), -_FAR, values.view(np.int64) // _DAY_US)

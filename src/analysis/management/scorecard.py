@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from analysis import words
 from analysis.management.book import COMPANY, Book
-from analysis.management.intervals import trend
-from analysis.management.measures import COLUMNS, Grid, grid_of, measure, quota_by_period
+from analysis.management.intervals import Part, trend
+from analysis.management.measures import COLUMNS, Grid, Parts, grid_of, measure, quota_by_period
 from analysis.management.metrics import BY_KEY, METRICS, Metric, kind_metric
 from analysis.management.periods import periods
 from analysis.management.records import won_credit
@@ -37,11 +35,11 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     if table.empty:
         return _unrecorded(book, [*METRICS], table).reindex(columns=list(CARD))
     grid = grid_of(book, table)
-    values = _stacked(measure(book, grid))
+    parts = measure(book, grid)
     if book.has("quotas"):
-        values = _with_quota(book, values, grid)
-    present = set(values["metric"])
-    absent = [metric for metric in METRICS if metric.key not in present]
+        parts = _with_quota(book, parts, grid)
+    values = _stacked(parts)
+    absent = [metric for metric in METRICS if metric.key not in parts]
     frame = pd.concat([_described(values, grid), *([_unrecorded(book, absent, table)] if absent else [])])
     order = {metric.key: place for place, metric in enumerate(METRICS)}
     frame = frame.assign(rank=frame["metric"].map(order).fillna(len(order)))
@@ -49,12 +47,13 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     return frame.drop(columns="rank")
 
 
-def _stacked(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _stacked(parts: Parts) -> pd.DataFrame:
     """All metrics in one frame: metric, cell, value, conf_low, conf_high, n, objective."""
-    size = [len(part) for part in parts.values()]
-    columns = {name: np.concatenate([part[name].to_numpy() for part in parts.values()]) for name in COLUMNS}
+    size = [len(part["cell"]) for part in parts.values()]
+    columns = {name: np.concatenate([part[name] for part in parts.values()]) for name in COLUMNS}
+    goals = [part.get("objective", np.full(len(part["cell"]), np.nan)) for part in parts.values()]
     metric = pd.Categorical.from_codes(np.repeat(np.arange(len(size)), size), pd.Index(list(parts), dtype="str"))
-    return pd.DataFrame({"metric": metric, **columns, "objective": np.nan})
+    return pd.DataFrame({"metric": metric, **columns, "objective": np.concatenate(goals)})
 
 
 def trends(card: pd.DataFrame) -> pd.DataFrame:
@@ -89,29 +88,32 @@ def _slopes(wide: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return out[0], out[1], out[2]
 
 
-def _with_quota(book: Book, values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+def _with_quota(book: Book, parts: Parts, grid: Grid) -> Parts:
     """Adds the objective of revenue, attainment and coverage."""
-    quota = quota_by_period(book.frame("quotas"), grid)
-    revenue = (values["metric"] == "revenue").to_numpy()
-    values["objective"] = np.where(revenue, quota[values["cell"]], np.nan)
-    share = values.loc[values["objective"].notna()]
-    share = share.assign(value=share["value"] / share["objective"], objective=1.0, metric="quota_attainment")
-    metrics = [*values["metric"].cat.categories, "quota_attainment", "coverage"]
-    both = pd.concat([values.astype({"metric": "str"}), share, _coverage(book, values, grid)], ignore_index=True)
-    return both.assign(metric=pd.Categorical(both["metric"], metrics))
+    quota, both = quota_by_period(book.frame("quotas"), grid), dict(parts)
+    if "revenue" in parts:
+        goal = quota[parts["revenue"]["cell"]]
+        both["revenue"] = {**parts["revenue"], "objective": goal}
+        share = {name: values[~np.isnan(goal)] for name, values in parts["revenue"].items()}
+        goal = goal[~np.isnan(goal)]
+        both["quota_attainment"] = {**share, "value": share["value"] / goal, "objective": np.ones(len(goal))}
+    if "open_pipeline" in parts:
+        both["coverage"] = _coverage(book, parts["open_pipeline"], grid)
+    return {metric: part for metric, part in both.items() if len(part["cell"])}
 
 
-def _coverage(book: Book, values: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+def _coverage(book: Book, stock: Part, grid: Grid) -> Part:
     """Open pipeline over what is missing to the quotas that run today; a quota already met has no coverage."""
-    periods = len(grid.table)
-    stock = values.loc[(values["metric"] == "open_pipeline") & (values["cell"] % periods == periods - 1)]
+    last = stock["cell"] % len(grid.table) == len(grid.table) - 1
+    cell, worth = stock["cell"][last], stock["value"][last]
     gap = np.full(len(grid.people.teams) + 1, np.nan)
     found = still_missing(book)
     gap[places(found["team_id"], grid.people.teams) + 1] = found["missing_to_quota"]
-    missing = gap[stock["cell"].to_numpy() // periods]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(missing > 0, stock["value"] / missing, np.nan)
-    return stock.assign(metric="coverage", value=value, n=np.nan, objective=np.nan).dropna(subset=["value"])
+    missing = gap[cell // len(grid.table)]
+    known = (missing > 0) & ~np.isnan(worth)
+    blank = np.full(int(known.sum()), np.nan)
+    value = worth[known] / missing[known]
+    return {"cell": cell[known], "value": value, "conf_low": blank, "conf_high": blank, "n": blank}
 
 
 def still_missing(book: Book) -> pd.DataFrame:
