@@ -145,7 +145,7 @@ def test_a_batch_is_listed_as_its_manifest_says(run):
     assert [a["href"] for a in by_id["t-south"].find_all("a")] == ["south/report.html"]
     assert "Each extra demo" in by_id["t-old"].get_text()
     assert store.read("index-by-name.html") and store.read("index-by-evidence.html")
-    assert "3 of 4" not in html and "2 of 4 reports are up to date. 1 team has no report." in html
+    assert "3 of 4" not in html and "2 of 4 reports are up to date. 1 is out of date. 1 team has no report." in html
 
 
 def test_the_index_has_the_same_bytes_each_time(run):

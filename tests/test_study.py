@@ -119,7 +119,7 @@ def test_teams_borrow_and_say_so(study):
     meeting = teams[teams["activity"] == "meeting"]
     claimed = meeting[meeting["grade"].isin(["A", "B"])]
     assert len(claimed) >= 8
-    assert claimed["sentence"].str.contains("borrowed").all()
+    assert claimed["sentence"].str.contains("rests on the other teams").all()
     widths = (meeting["relative_high"] - meeting["relative_low"]).mean()
     assert widths > 0
 
@@ -226,7 +226,7 @@ def test_a_team_alone_keeps_its_own_estimate(demo):
 def test_logging_breaks_are_told_and_do_not_count_as_evidence():
     panel, _ = panel_of("logging_break", seed=0, teams=8)
     study = run_study(panel)
-    assert any("Logged call changed by a factor of" in text for text in study.details["warnings"][""])
+    assert any("Logged calls changed by a factor of" in text for text in study.details["warnings"][""])
     assert company(study).loc["call", "grade"] not in ("A", "B")
 
 

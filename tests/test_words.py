@@ -70,7 +70,7 @@ SENTENCES = {
     "borrowed": (
         {"scope": "team", "team_id": "north", "own_share": 0.42},
         "Each extra demo in a week goes with about EUR 1,900 more revenue, three to five weeks later "
-        "(likely range EUR 910 to 2,900; 58% of it borrowed from the other teams).",
+        "(likely range EUR 910 to 2,900; 58% of it rests on the other teams).",
     ),
     "all its own": (
         {"scope": "team", "team_id": "north", "own_share": 1.0},

@@ -129,10 +129,10 @@ def versions() -> dict[str, str]:
 
 def warnings(plan: Plan, breaks: tuple[Break, ...], results: list[ScopeResult]) -> dict[str, list[str]]:
     """What a reader must know before the numbers, by scope."""
-    out = [SAY.text("excluded", {"activity": name, "why": why}) for name, why in plan.excluded]
-    out += [SAY.text("marker", {"activity": name}) for name in plan.markers]
+    out = [SAY.text("excluded", {"activity": SAY.kinds(name), "why": why}) for name, why in plan.excluded]
+    out += [SAY.text("marker", {"activity": SAY.kinds(name)}) for name in plan.markers]
     for b in breaks:
-        values = {"activity": b.activity, "factor": SAY.number(b.ratio, decimals=1), "week": b.week}
+        values = {"activity": SAY.kinds(b.activity), "factor": SAY.number(b.ratio, decimals=1), "week": b.week}
         out.append(SAY.plural("logging_break", len(b.rep_ids), values))
     by_scope = {r.team_id: list(r.notes) for r in results if r.notes}
     return by_scope | {"": out + by_scope.get("", [])}

@@ -218,7 +218,9 @@ def _filters(entries: Iterable[Entry], locale: str) -> list[tuple[str, str, int]
 def _lead(entries: Sequence[Entry], missing: int, locale: str) -> str:
     fresh = sum(bool(e.links) and not e.stale for e in entries)
     said = words.text("index.summary", {"done": fresh, "total": len(entries)}, locale=locale)
-    return f"{said} {words.plural('index.failed_count', missing, {'n': missing}, locale=locale)}" if missing else said
+    counts = {"stale_count": sum(e.stale and bool(e.links) for e in entries), "failed_count": missing}
+    more = [words.plural(f"index.{name}", n, {"n": n}, locale=locale) for name, n in counts.items() if n]
+    return " ".join([said, *more])
 
 
 def _scale(entries: Sequence[Entry], high: float, locale: str) -> str:
