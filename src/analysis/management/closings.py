@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from analysis.management.book import Book, NotRecorded
-from analysis.management.intervals import Floats, mean_by
+from analysis.management.intervals import Floats, cell_means
 from analysis.management.managers import attainment
 from analysis.management.records import won_credit
+from analysis.management.roster import day_numbers
 
 SPREAD = 0.15  # log points by which the rest of a period usually differs from an even spread: a judgement, shrinks thin records
 
@@ -26,19 +26,20 @@ def _usual_by_now(book: Book, elapsed: float) -> tuple[float, float, float]:
     if isinstance(done, NotRecorded):
         return elapsed, float("nan"), float("nan")
     won = won_credit(book)
-    day, money = won["closed_on"].to_numpy(dtype="datetime64[D]"), won["credit"].to_numpy(dtype=float)
+    day, money = day_numbers(won["closed_on"]), won["credit"].to_numpy(dtype=float)
     shares = []
-    for start, end in done[["period_start", "period_end"]].drop_duplicates().itertuples(index=False):
-        first, last = np.datetime64(start, "D"), np.datetime64(end, "D")
-        cut = first + np.timedelta64(round(elapsed * (end - start).days), "D")
+    for first, last in dict.fromkeys(
+        zip(*(day_numbers(done[f"period_{end}"]) for end in ("start", "end")), strict=True)
+    ):
+        cut = first + round(elapsed * (last - first))
         total = money[(day >= first) & (day < last)].sum()
         if total > 0:
             shares.append(money[(day >= first) & (day < cut)].sum() / total)
     if len(shares) < 2:
         return elapsed, float("nan"), float("nan")
-    frame = pd.DataFrame({"all": 0, "share": shares})
-    found = mean_by(frame, ["all"], "share").iloc[0]
-    return float(found["value"]), float(max(found["conf_low"], 0.0)), float(min(found["conf_high"], 1.0))
+    found = cell_means(np.zeros(len(shares), dtype=np.int64), np.array(shares))
+    value, low, high = (float(found[name][0]) for name in ("value", "conf_low", "conf_high"))
+    return value, max(low, 0.0), min(high, 1.0)
 
 
 def rest_of_period(book: Book, elapsed: float, draws: int, seed: int = 0) -> Floats:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.records import dates, effort
-from analysis.management.roster import Places, day_numbers, numbered, places, roster
+from analysis.management.roster import UNDATED, Places, day_numbers, numbered, places, roster
 from analysis.management.survival import OPEN
 
 SAY = words.Voice("management.deals")
@@ -16,32 +16,44 @@ _STATUS = np.array(["open", "won", "lost"], dtype=object)  # in the order of OPE
 _NEVER = np.iinfo(np.int64).max
 
 
+def deal_numbers(book: Book, column: str) -> Places:
+    """A column of opportunities as whole numbers: `rep_id` as place in the roster, `status` as OPEN, EVENT (won) or OTHER
+    (lost), -1 where it is none of them; a date as days since 1970, UNDATED where missing."""
+    return book.shared(f"opportunities.{column}", lambda: _deal_numbers(book, column))
+
+
+def _deal_numbers(book: Book, column: str) -> Places:
+    values = book.frame("opportunities")[column]
+    if column == "rep_id":
+        return places(values, roster(book).reps)
+    return places(values, _STATUS) if column == "status" else day_numbers(values)
+
+
 def timed_deals(book: Book) -> pd.DataFrame:
     """Every deal as a case: rep and team when created (places in the roster), start, days (to its end or to today),
     end (EVENT = won, OTHER = lost, OPEN = running), amount (NaN where unknown)."""
-    return book.shared("timed_deals", lambda: timed(book, book.frame("opportunities"), "created_on", book.as_of))
+    return book.shared("timed_deals", lambda: timed(book, slice(None), deal_numbers(book, "created_on"), book.as_of))
 
 
-def timed(book: Book, deals: pd.DataFrame, start: str, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Deals as cases from the day in column `start`, as they stood at the end of `as_of`; see `timed_deals`."""
-    people = roster(book)
-    rep, begun = places(deals["rep_id"], people.reps), day_numbers(deals[start])
-    closed, today = day_numbers(deals["closed_on"]), as_of.to_datetime64().astype("datetime64[D]").astype(np.int64)
-    status = places(deals["status"], _STATUS)
+def timed(book: Book, rows: Places | slice, begun: Places, as_of: pd.Timestamp) -> pd.DataFrame:
+    """These opportunities as cases from a day each, as they stood at the end of `as_of`; see `timed_deals`."""
+    rep, closed, status = (deal_numbers(book, name)[rows] for name in ("rep_id", "closed_on", "status"))
+    today = as_of.to_datetime64().astype("datetime64[D]").astype(np.int64)
     still = (status == OPEN) | (closed > today)
     days = np.maximum(np.where(still, today, closed) - begun, 0).astype(np.float64)
-    end = np.where(still | (status < 0), OPEN, status)
-    amount = deals["amount"].to_numpy(dtype=float) if "amount" in deals else np.full(len(deals), np.nan)
-    columns = {"rep": rep, "team": people.on(rep, begun), "start": dates(begun), "days": days, "end": end}
-    return pd.DataFrame({**columns, "amount": amount})
+    end, deals = np.where(still | (status < 0), OPEN, status), book.frame("opportunities")
+    amount = deals["amount"].to_numpy(dtype=float)[rows] if "amount" in deals else np.full(len(days), np.nan)
+    team = roster(book).on(rep, begun)
+    columns = {"rep": rep, "team": team, "start": dates(begun), "days": days, "end": end, "amount": amount}
+    return pd.DataFrame(columns)
 
 
 def timed_asks(book: Book) -> pd.DataFrame | NotRecorded:
     """Every deal that got an ask as a case that starts with the ask; see `timed_deals`."""
-    asked = asked_deals(book)
+    asked = asked_rows(book)
     if isinstance(asked, NotRecorded):
         return asked
-    return book.shared("timed_asks", lambda: timed(book, asked, "asked_on", book.as_of))
+    return book.shared("timed_asks", lambda: timed(book, *asked, book.as_of))
 
 
 def usual_days(frame: pd.DataFrame) -> float:
@@ -52,10 +64,18 @@ def usual_days(frame: pd.DataFrame) -> float:
 
 def asked_deals(book: Book) -> pd.DataFrame | NotRecorded:
     """Deals with an ask before their end: the deal's columns and `asked_on` (not before the deal was created)."""
+    asked = asked_rows(book)
+    if isinstance(asked, NotRecorded):
+        return asked
+    return book.frame("opportunities").iloc[asked[0]].assign(asked_on=dates(asked[1]))
+
+
+def asked_rows(book: Book) -> tuple[Places, Places] | NotRecorded:
+    """Which rows of opportunities got an ask before their end, and on which day (since 1970); see `asked_deals`."""
     asked = book.shared("first_asks", lambda: _first_asks(book))
     if (asked == _NEVER).all():
         return NotRecorded((SAY.text("on_asks"), "stage_changes"))
-    return book.shared("asked_deals", lambda: _asked_deals(book, asked))
+    return book.shared("asked_rows", lambda: _asked_rows(book, asked))
 
 
 def _first_asks(book: Book) -> Places:
@@ -80,9 +100,7 @@ def _earliest(first: Places, deal: Places, day: Places) -> None:
     np.minimum.at(first, deal[known], day[known])
 
 
-def _asked_deals(book: Book, asked: Places) -> pd.DataFrame:
-    deals = book.frame("opportunities")
-    asked = np.maximum(asked, day_numbers(deals["created_on"]))
-    closed = day_numbers(deals["closed_on"])
-    in_time = (asked != _NEVER) & ((asked <= closed) | deals["closed_on"].isna().to_numpy())
-    return deals.loc[in_time].assign(asked_on=dates(asked[in_time]))
+def _asked_rows(book: Book, asked: Places) -> tuple[Places, Places]:
+    asked, closed = np.maximum(asked, deal_numbers(book, "created_on")), deal_numbers(book, "closed_on")
+    rows = np.flatnonzero((asked != _NEVER) & ((asked <= closed) | (closed == UNDATED)))
+    return rows, asked[rows]

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from analysis import words
 from analysis.management.book import Book, NotRecorded
-from analysis.management.deals import asked_deals, timed_asks, timed_deals
+from analysis.management.deals import asked_rows, deal_numbers, timed_asks, timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.records import attempt_places, attempts, effort
-from analysis.management.roster import Places, day_numbers, places, roster
+from analysis.management.roster import UNDATED, Places, day_numbers, places, roster
 from analysis.management.survival import EVENT, OPEN, OTHER
 
 _NEVER = np.iinfo(np.int64).max
+_DEAL = ("rep_id", "created_on", "closed_on", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,19 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
     if gap:
         return gap
     rows = effort(book)
-    rows = rows.loc[flags(rows["is_meaningful"]) & rows["account_id"].notna().to_numpy()]
-    account, met = rows["account_id"].cat.codes.to_numpy(), day_numbers(rows["occurred_on"])
+    account = rows["account_id"].cat.codes.to_numpy()
+    row = np.flatnonzero(flags(rows["is_meaningful"]) & (account >= 0))
+    account, met = account[row], day_numbers(rows["occurred_on"].iloc[row])
     order = np.lexsort((met, account))
     first = np.sort(order[np.r_[True, np.diff(account[order]) > 0][: len(order)]])
     names = np.asarray(rows["account_id"].cat.categories, dtype=object)
     deals = book.frame("opportunities")
-    deal, made = places(deals["account_id"], names), day_numbers(deals["created_on"])
+    deal, made = places(deals["account_id"], names), deal_numbers(book, "created_on")
     created = np.full(len(names), _NEVER)
     np.minimum.at(created, deal[deal >= 0], made[deal >= 0])
     created, met = created[account[first]], met[first]
     keep = (created >= met) & (met > _number(since))
-    rep = places(rows["rep_id"].iloc[first[keep]], roster(book).reps)
+    rep = places(rows["rep_id"].iloc[row[first[keep]]], roster(book).reps)
     return _spans(book, rep, met[keep], created[keep])
 
 
@@ -110,18 +112,17 @@ def _won_after_ask(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
 
 def _asks(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     """Deals created since; the end is the first ask, any other close is another end."""
-    asked = asked_deals(book)
+    asked = asked_rows(book)
     if isinstance(asked, NotRecorded):
         return asked
-    deals = book.frame("opportunities")[["rep_id", "created_on", "closed_on", "status"]]
-    day = np.full(len(deals), _NEVER)
-    day[deals.index.get_indexer(asked.index)] = day_numbers(asked["asked_on"])
-    recent = (deals["created_on"] > since).to_numpy()
-    deals, day = deals.loc[recent], day[recent]
+    recent = deal_numbers(book, "created_on") > _number(since)
+    rep, made, closed, status = (deal_numbers(book, name)[recent] for name in _DEAL)
+    day = np.full(len(recent), _NEVER)
+    day[asked[0]] = asked[1]
+    day = day[recent]
     never = day == _NEVER
-    running = never & (deals["status"] == "open").to_numpy()
-    ended = np.where(never, np.where(running, _NEVER, day_numbers(deals["closed_on"])), day)
-    out = _spans(book, places(deals["rep_id"], roster(book).reps), day_numbers(deals["created_on"]), ended)
+    running = never & (status == OPEN)
+    out = _spans(book, rep, made, np.where(never, np.where(running, _NEVER, closed), day))
     return out.assign(end=np.where(~never, EVENT, np.where(running, OPEN, OTHER)))
 
 
@@ -140,10 +141,9 @@ def _paid(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
 
 def _money(book: Book, start: str, end: str, since: pd.Timestamp) -> pd.DataFrame:
     """Won deals from one day to the next that follows it."""
-    deals = book.frame("opportunities")[["rep_id", "status", start, end]]
-    deals = deals.loc[((deals["status"] == "won") & (deals[start] > since)).to_numpy()]
-    reached = np.where(deals[end].isna(), _NEVER, day_numbers(deals[end]))
-    return _spans(book, places(deals["rep_id"], roster(book).reps), day_numbers(deals[start]), reached)
+    these = (deal_numbers(book, "status") == EVENT) & (deal_numbers(book, start) > _number(since))
+    rep, first, last = (deal_numbers(book, name)[these] for name in ("rep_id", start, end))
+    return _spans(book, rep, first, np.where(last == UNDATED, _NEVER, last))
 
 
 def _spans(book: Book, rep: Places, start: Places, reached: Places) -> pd.DataFrame:
@@ -205,13 +205,13 @@ def _events(book: Book, name: str) -> tuple[Places, Places]:
         tried = attempt_places(book)
         these = flags(attempts(book)["is_meaningful"]) if name == "connect" else slice(None)
         return tried.rep[these], tried.day[these]
-    rows, day = book.frame("opportunities"), _DAYS.get(name, "asked_on")
+    rep = deal_numbers(book, "rep_id")
     if name == "ask":
-        asked = asked_deals(book)
-        rows = rows.iloc[:0].assign(asked_on=rows["created_on"]) if isinstance(asked, NotRecorded) else asked
-    if name == "won":
-        rows = rows.loc[rows["status"] == "won"]
-    return places(rows["rep_id"], roster(book).reps), day_numbers(rows[day])
+        asked = asked_rows(book)
+        return (rep[:0], rep[:0]) if isinstance(asked, NotRecorded) else (rep[asked[0]], asked[1])
+    day = deal_numbers(book, _DAYS[name])
+    won = deal_numbers(book, "status") == EVENT if name == "won" else slice(None)
+    return rep[won], day[won]
 
 
 _DAYS = {"opportunity": "created_on", "won": "closed_on", "invoiced": "invoiced_on", "paid": "paid_on"}

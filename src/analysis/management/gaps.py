@@ -14,13 +14,13 @@ from scipy import stats
 
 from analysis import words
 from analysis.management.book import Book
-from analysis.management.deals import timed
+from analysis.management.deals import deal_numbers, timed
 from analysis.management.funnel_cases import flags
 from analysis.management.intervals import Floats
 from analysis.management.levers import levers
 from analysis.management.plan import Effect
 from analysis.management.records import attempt_places, attempts, dates, rep_weeks_worked
-from analysis.management.roster import Places, roster
+from analysis.management.roster import Places, day_numbers, roster
 from analysis.management.survival import OPEN, cell_conversions
 
 RATE_WEEKS = 26
@@ -185,17 +185,17 @@ def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> _Ga
 
 def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
     """Gap in deals won per opportunity between each rep and the other reps of the team together; see `rate_gaps`."""
-    deals, people = book.frame("opportunities")[["rep_id", "status", "created_on", "closed_on"]], roster(book)
-    made = deals["created_on"]
-    recent = ((made <= month_end) & (made > month_end - pd.Timedelta(weeks=weeks))).to_numpy()
-    cases = timed(book, deals.loc[recent], "created_on", month_end)
+    made, people = deal_numbers(book, "created_on"), roster(book)
+    end = int(day_numbers(pd.Series([month_end]))[0])
+    recent = np.flatnonzero((made <= end) & (made > end - 7 * weeks))
+    cases = timed(book, recent, made[recent], month_end)
     cases = cases.loc[cases["team"] >= 0]
     if cases.empty:
         return pd.DataFrame()
-    days, end = cases["days"].to_numpy(), cases["end"].to_numpy()
+    days, ends = cases["days"].to_numpy(), cases["end"].to_numpy()
     cell = cases["team"].to_numpy() * len(people.reps) + cases["rep"].to_numpy()
-    ended = days[end != OPEN]
-    found = cell_conversions(cell, days, end, float(np.quantile(ended, 0.95)) if len(ended) else 0.0)
+    ended = days[ends != OPEN]
+    found = cell_conversions(cell, days, ends, float(np.quantile(ended, 0.95)) if len(ended) else 0.0)
     found = found.loc[found["effective_n"] >= 5]
     team, rep = np.divmod(found["cell"].to_numpy(), len(people.reps))
     share, n = found["conversion"].to_numpy(), found["effective_n"].to_numpy()

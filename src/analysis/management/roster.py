@@ -19,6 +19,7 @@ from analysis.management.book import Book
 
 Places = NDArray[np.integer[Any]]
 _FAR = 1 << 20  # more days than any date lies from 1970
+UNDATED = -_FAR
 _DAY_US = 86_400_000_000  # numpy is many times slower to make days of instants
 
 
@@ -125,4 +126,4 @@ def day_numbers(days: pd.Series) -> Places:
     if isinstance(days.dtype, pd.DatetimeTZDtype):
         days = days.dt.tz_localize(None)
     values = days.to_numpy(dtype="datetime64[us]")
-    return np.where(np.isnat(values), -_FAR, values.view(np.int64) // _DAY_US)
+    return np.where(np.isnat(values), UNDATED, values.view(np.int64) // _DAY_US)
