@@ -149,7 +149,7 @@ def test_result_says_pace_and_keeps_losses_below_zero():
 def test_volume_puts_the_largest_gap_first_and_says_when_there_is_none():
     frame = pd.DataFrame({"activity": ["call", "demo"], "actual": [30.0, 1.0], "need": [30.0, 2.0]})
     assert figures.volume(frame).title == "Demos are furthest below what the goal needs"
-    assert "Demos 1, needed 2" in figures.volume(frame).alt
+    assert "Demos 1.0, needed 2.0" in figures.volume(frame).alt
     assert figures.volume(frame.assign(need=[20.0, 1.0])).title.startswith("Every activity")
     assert figures.volume(frame.assign(need=[30.0, 1.004])).title.startswith("Every activity")
     assert "not known" in figures.volume(frame[["activity", "actual"]]).title

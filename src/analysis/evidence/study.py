@@ -66,9 +66,11 @@ def run_study(
     units = regime_units(panel, breaks)
     team_ids = sorted(panel.frame["team_id"].dropna().unique())
     scopes: list[str | None] = [None, *team_ids]
-    results = list(mapper(assess, (make_scope(panel, plan, team_id=t, units=units) for t in scopes)))
-    company, teams = results[0], results[1:]
-    main = make_sample(panel, plan, units=units)
+    coming = iter(mapper(assess, (make_scope(panel, plan, team_id=t, units=units) for t in scopes)))
+    company, main = next(coming), make_sample(panel, plan, units=units)
+    # What only the company is asked is worked out here while an executor still works on the teams.
+    shaped, otherwise = shape_details(main, company), other_assumptions(panel, main, company)
+    teams = list(coming)
     shared, averages = pool(teams)
     rows = finding_rows(company, None, None, panel)
     for result in teams:
@@ -82,13 +84,13 @@ def run_study(
         "currency": panel.currency,
         "period": panel.period,
         "plan": plan.as_dict(),
-        "warnings": warnings(plan, breaks, results),
-        "refusals": {r.team_id: r.refused for r in results if r.refused},
+        "warnings": warnings(plan, breaks, [company, *teams]),
+        "refusals": {r.team_id: r.refused for r in (company, *teams) if r.refused},
         "logging_breaks": [asdict(b) for b in breaks],
         "averages_over_teams": {name: asdict(a) for name, a in averages.items()},
-        "shapes": shape_details(main, company),
-        "sensitivity": other_assumptions(panel, main, company),
-        "scopes": {r.team_id: scope_details(r) for r in results},
+        "shapes": shaped,
+        "sensitivity": otherwise,
+        "scopes": {r.team_id: scope_details(r) for r in (company, *teams)},
     }
     return Study(
         findings=tabulate(rows),

@@ -48,11 +48,10 @@ _HEADS = {"actual": "now", "need": "need", "need_low": "need_low", "need_high": 
 
 
 def _count(value: Any, locale: str) -> str:
-    return (
-        words.number(words.significant(float(value), 2), locale=locale)
-        if words.is_known(value)
-        else words.text("number.none", locale=locale)
-    )
+    if not words.is_known(value):
+        return words.text("number.none", locale=locale)
+    shown = words.significant(float(value), 2)
+    return words.number(shown, decimals=1 if 0.1 <= abs(shown) < 10 else None, locale=locale)
 
 
 def _said(row: base.Row, has_need: bool, locale: str) -> str:
