@@ -84,14 +84,17 @@ def _first_asks(book: Book) -> Places:
     first = np.full(len(deals), _NEVER)
     if book.has("activities", "opportunity_id"):
         rows = effort(book)
-        rows = rows.loc[rows["kind"].isin(book.rules.ask_kinds) & rows["opportunity_id"].notna()]
-        _earliest(first, places(rows["opportunity_id"], deals), day_numbers(rows["occurred_on"]))
+        asks = np.append(rows["kind"].cat.categories.isin(book.rules.ask_kinds), False)[rows["kind"].cat.codes]
+        row = np.flatnonzero(asks & (rows["opportunity_id"].cat.codes >= 0).to_numpy())
+        deal, day = rows["opportunity_id"].iloc[row], rows["occurred_on"].iloc[row]
+        _earliest(first, places(deal, deals), day_numbers(day))
     if book.has("stage_changes"):
         moves = book.frame("stage_changes")
         stage, names = numbered(moves["to_stage"])
         asks = np.flatnonzero([str(name).lower() in book.rules.ask_stages for name in names])
-        moves = moves[["opportunity_id", "changed_at"]].loc[np.isin(stage, asks)]
-        _earliest(first, places(moves["opportunity_id"], deals), day_numbers(moves["changed_at"]))
+        moved = np.flatnonzero(np.isin(stage, asks))
+        deal, day = moves["opportunity_id"].iloc[moved], moves["changed_at"].iloc[moved]
+        _earliest(first, places(deal, deals), day_numbers(day))
     return first
 
 

@@ -121,30 +121,27 @@ def service(book: Book) -> pd.DataFrame:
 
 
 def _service(book: Book) -> pd.DataFrame:
-    reps = book.frame("reps").set_index("rep_id")
+    reps = book.frame("reps")
+    unknown = np.full(len(reps), np.datetime64("NaT", "us"))
+    hired, left = (reps[n].to_numpy("datetime64[us]") if n in reps else unknown for n in ("hired_on", "left_on"))
+    first, today = _first_days(book), book.as_of.to_datetime64()
+    start = np.where(np.isnat(hired), first[places(reps["rep_id"], roster(book).reps)], hired)
     opening = book.frame("activities")["occurred_on"].min()
-    hired = reps["hired_on"] if "hired_on" in reps else pd.Series(pd.NaT, index=reps.index)
-    left = reps["left_on"] if "left_on" in reps else pd.Series(pd.NaT, index=reps.index)
-    start = hired.where(hired.notna(), _first_days(book).reindex(reps.index))
-    start = start.where(start.isna() | (start > opening), opening)
-    end = left.where(left.notna() & (left < book.as_of), book.as_of)
+    start = np.maximum(start, opening.to_datetime64())  # missing stays missing
+    end = np.where(left < today, left, today)
     role = reps["role"].fillna("ae") if "role" in reps else "ae"
-    out = pd.DataFrame({"team_id": reps["team_id"], "role": role, "hired_on": hired, "start": start, "end": end})
-    return out.loc[out["start"].notna() & (out["start"] <= out["end"])].rename_axis("rep_id").reset_index()
+    columns = {"team_id": reps["team_id"], "role": role, "hired_on": hired, "start": start, "end": end}
+    return pd.DataFrame({"rep_id": reps["rep_id"], **columns}).loc[start <= end].reset_index(drop=True)
 
 
-def _first_days(book: Book) -> pd.Series:
-    """The day of each rep's first activity of any sort."""
+def _first_days(book: Book) -> NDArray[np.datetime64]:
+    """The day of each rep's first activity of any sort, by place in the roster; NaT without any."""
     people, rows = roster(book), book.frame("activities")
-    rep, day = (
-        places(rows["rep_id"], people.reps),
-        rows["occurred_on"].to_numpy(dtype="datetime64[us]").astype(np.int64),
-    )
+    rep, day = places(rows["rep_id"], people.reps), rows["occurred_on"].to_numpy("datetime64[us]")
     first = np.full(len(people.reps), np.iinfo(np.int64).max)
-    known = (rep >= 0) & rows["occurred_on"].notna().to_numpy()
-    np.minimum.at(first, rep[known], day[known])
-    seen = first < np.iinfo(np.int64).max
-    return pd.Series(first[seen].astype("datetime64[us]"), index=pd.Index(people.reps[seen], dtype="str"))
+    known = (rep >= 0) & ~np.isnat(day)
+    np.minimum.at(first, rep[known], day[known].view(np.int64))
+    return np.where(first < np.iinfo(np.int64).max, first, np.iinfo(np.int64).min).view("datetime64[us]")
 
 
 @dataclass(frozen=True, slots=True)
