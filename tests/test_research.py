@@ -178,3 +178,11 @@ def test_the_curve_is_read_with_the_copies_that_look_like_it(book):
         n = round(20 * p) - 1
         assert counts.get(n, f"{n} show") in said
     assert rs.specification_test(Book(panel_of("demo", seed=1, teams=1, reps=3, weeks=45)[0])) is None
+
+
+def test_the_company_asked_alone_is_answered_the_same(book):
+    """What notebooks 3 and 5 read does not depend on whether the teams were studied beside the company."""
+    alone = replace(book, by_team=False)
+    pd.testing.assert_frame_equal(alone.findings.reset_index(drop=True), book.findings.reset_index(drop=True))
+    assert alone.details["scopes"] == {"": book.details["scopes"][""]}
+    assert alone.details["sensitivity"] == book.details["sensitivity"]

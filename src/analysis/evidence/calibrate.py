@@ -120,6 +120,7 @@ class Desk:
     plan: Plan
     units: Array
     seed: int
+    by_team: bool = True
 
     @cached_property
     def screen(self) -> Screen:
@@ -139,7 +140,7 @@ class Desk:
         panel = self.rotated(draw)
         letters = self._company_letters(panel)
         rows = claims = 0
-        if draw % TEAM_EVERY == 0:
+        if self.by_team and draw % TEAM_EVERY == 0:
             rows, claims = self._team_claims(panel)
         return bool(letters & {"A", "B"}), "A" in letters, rows, claims
 
@@ -257,18 +258,25 @@ def plant(panel: Panel, plan: Plan, k: int, share: float, seed: list[int]) -> Pa
 
 
 def calibrate(
-    panel: Panel, *, shifts: int = 200, planted: int = PLANTED_DRAWS, seed: int = 0, jobs: int | None = None
+    panel: Panel,
+    *,
+    shifts: int = 200,
+    planted: int = PLANTED_DRAWS,
+    seed: int = 0,
+    jobs: int | None = None,
+    by_team: bool = True,
 ) -> Calibration:
     """Measure false claims and power on a panel.
 
     shifts: rotated copies. planted: draws for each planted size. jobs: processes, default one per core; the result does not depend on it.
+    by_team: whether some copies are graded team by team too, which takes longer than all the rest.
     """
     plan = make_plan(panel, seed=seed)
     units = regime_units(panel, find_breaks(panel, plan.activities))
     refused = make_sample(panel, plan, units=units).refused
     if refused:
         return Calibration(0, 0, 0, 0, 0, pd.DataFrame(columns=["share", "found", "draws"]), refused)
-    nulls, draws = _work_off(Desk(panel, plan, units, seed), shifts, planted * len(PLANTED_SHARES), jobs)
+    nulls, draws = _work_off(Desk(panel, plan, units, seed, by_team), shifts, planted * len(PLANTED_SHARES), jobs)
     found = [[hit for size, hit in draws if size == i] for i in range(len(PLANTED_SHARES))]
     power = pd.DataFrame(
         [(share, sum(hits), len(hits)) for share, hits in zip(PLANTED_SHARES, found, strict=True)],

@@ -55,16 +55,17 @@ def run_study(
     activities: list[str] | None = None,
     seed: int = 0,
     mapper: Mapper = map,
+    by_team: bool = True,
 ) -> Study:
     """Study the company and every team of a panel.
 
     max_lag: delays tested, in periods; default by the rule of the plan. activities: the family; default all.
-    mapper: how the scopes are worked off, `map` or an executor's. Raises InputError when nothing can be tested.
+    mapper: how the scopes are worked off, `map` or an executor's. by_team: False for the company alone. Raises InputError when nothing can be tested.
     """
     plan = make_plan(panel, max_lag=max_lag, activities=activities, seed=seed)
     breaks = find_breaks(panel, plan.activities)
     units = regime_units(panel, breaks)
-    team_ids = sorted(panel.frame["team_id"].dropna().unique())
+    team_ids = sorted(panel.frame["team_id"].dropna().unique()) if by_team else []
     scopes: list[str | None] = [None, *team_ids]
     coming = iter(mapper(assess, (make_scope(panel, plan, team_id=t, units=units) for t in scopes)))
     company, main = next(coming), make_sample(panel, plan, units=units)

@@ -29,7 +29,7 @@ SAY = words.Voice("research")
 class Book:
     """A panel with its study, by the parameters of a notebook; max_lag in periods, None for the plan's own rule.
 
-    say: the notebook's texts in the reader's language.
+    say: the notebook's texts in the reader's language. by_team: whether teams are studied beside the company.
     """
 
     panel: Panel
@@ -37,13 +37,14 @@ class Book:
     activities: tuple[str, ...] = ()
     seed: int = 0
     say: words.Voice = SAY
+    by_team: bool = True
 
     def __repr__(self) -> str:
         return f"Book({len(self.panel.frame)} rows, {len(self.panel.activities)} activities, seed {self.seed})"
 
     @cached_property
     def study(self) -> Study:
-        """The whole study: company and every team, a process for each core."""
+        """The study: the company and, unless it is asked alone, every team; a process for each core."""
         with ProcessPoolExecutor() as pool:
             return run_study(
                 self.panel,
@@ -51,6 +52,7 @@ class Book:
                 activities=list(self.activities) or None,
                 seed=self.seed,
                 mapper=pool.map,
+                by_team=self.by_team,
             )
 
     @cached_property
@@ -135,11 +137,13 @@ def open_book(
     activities: list[str] | None = None,
     seed: int = 0,
     locale: str = "en",
+    by_team: bool = True,
 ) -> Book:
     """Open a data folder for research.
 
     data: see data_folder. as_of: look at nothing later than this day; empty: everything. max_lag: longest delay in
-    periods, 0 for the plan's rule. locale: language of the texts, BCP 47. Raises InputError for a folder or a day that is none, and what loading raises.
+    periods, 0 for the plan's rule. locale: language of the texts, BCP 47. by_team: False where only the company is asked,
+    which is half the work. Raises InputError for a folder or a day that is none, and what loading raises.
     """
     day = None
     if as_of:
@@ -148,7 +152,7 @@ def open_book(
         except ValueError:
             raise InputError(f"`as_of` {as_of!r} is not a date: write it as 2026-11-16.") from None
     panel = load(data_folder(data), as_of=day)
-    return Book(panel, max_lag or None, tuple(activities or ()), seed, words.Voice("research", locale))
+    return Book(panel, max_lag or None, tuple(activities or ()), seed, words.Voice("research", locale), by_team)
 
 
 def probability(value: float | None, say: words.Voice = SAY) -> str:

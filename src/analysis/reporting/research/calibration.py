@@ -47,7 +47,7 @@ def _p_values(desk: Desk, copy: int) -> list[tuple[int, str, float]]:
 
 def calibration(book: Book, copies: int, planted: int) -> Calibration:
     """False claims of the whole grading in so many rotated copies, and effects found of so many planted ones a size."""
-    return calibrate(book.panel, shifts=copies, planted=planted, seed=book.seed)
+    return calibrate(book.panel, shifts=copies, planted=planted, seed=book.seed, by_team=False)
 
 
 def power_frame(found: Calibration) -> pd.DataFrame:
