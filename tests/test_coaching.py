@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from management_world import activities_table, book, counts_company, day, days, drawn_deals, reps_table
+from management_world import activities_table, book, counts_company, day, days, deals_table, drawn_deals, reps_table
 
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
@@ -13,7 +13,7 @@ from analysis.management.coaching import FEW, MET, NEW, NONE, one_thing
 from analysis.management.coaching import OPEN as STILL_OPEN
 from analysis.management.coaching_effect import coaching_effect
 from analysis.management.gaps import rate_gaps, rep_weeks_by_kind, won_gaps
-from analysis.management.managers import attainment, attainment_by_quartile, manager_activity
+from analysis.management.managers import attainment, attainment_by_quartile, booked_within, manager_activity
 
 WEEKS = 56
 AS_OF = 7 * WEEKS - 1
@@ -237,6 +237,15 @@ def test_manager_activity_by_hand() -> None:
     assert row["conf_low"] < row["value"] < row["conf_high"]
     other = found[(found["manager_id"] == "m1") & (found["kind"] == "field_day")].iloc[0]
     assert other["value"] == 0 and other["conf_high"] > 0
+
+
+def test_what_is_booked_in_a_period_begins_with_its_first_day_and_ends_before_its_last() -> None:
+    deals = deals_table(["r0"] * 4 + ["r1"] * 2, [0] * 6, [9, 10, 19, 20, 15, 30], [1, 1, 1, 1, 1, 0], range(1, 7), 60)
+    calls = activities_table(["r0"], ["call"], [0])
+    held = book({"reps": reps_table(1, 2), "activities": calls, "opportunities": deals}, 60)
+    periods = pd.DataFrame({"period_start": days([10, 0, 10, 10]), "period_end": days([20, 60, 20, 20])})
+    found = booked_within(held, pd.Series(["r0", "r0", "r1", "nobody"]), periods)
+    assert found.tolist() == [2 + 3, 1 + 2 + 3 + 4, 5, 0]
 
 
 def test_attainment_by_quartile_suppresses_small_groups() -> None:

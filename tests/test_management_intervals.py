@@ -11,8 +11,8 @@ from statsmodels.stats.proportion import proportion_confint
 from analysis.errors import Refused
 from analysis.management.intervals import mean_by, median_by, poisson, ratio_by, trend, wilson
 from analysis.management.logit import fit_logit
-from analysis.management.shrinkage import mixture_bounds, pool_means, pool_shares
-from analysis.management.survival import EVENT, OPEN, OTHER, conversion, incidence, median_days
+from analysis.management.shrinkage import mixture_bounds, pool_means, pool_shares, pooled
+from analysis.management.survival import EVENT, OPEN, OTHER, cell_conversions, conversion, incidence, median_days
 
 
 @pytest.mark.oracle
@@ -216,3 +216,29 @@ def test_grouped_logit_equals_dummies() -> None:
 def test_grouped_logit_refuses_groups_that_tell_nothing() -> None:
     with pytest.raises(Refused, match="too few"):
         fit_logit(np.ones((20, 1)), np.ones(20), np.repeat(np.arange(4), 5))
+
+
+def test_groups_pooled_together_are_as_pooled_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 12, 37)  # more groups than go through at once, of one to eleven reps
+    n = rng.integers(1, 400, sizes.sum()).astype(float)
+    wins = rng.binomial(n.astype(int), rng.uniform(0, 1, sizes.sum())).astype(float)
+    group = np.repeat(rng.permutation(37) * 5, sizes)
+    order = rng.permutation(len(n))
+    found = np.empty((len(n), 8))
+    found[order] = pooled(wins[order], n[order], group[order])
+    for number in np.unique(group):
+        mine = group == number
+        assert found[mine] == pytest.approx(pool_shares(wins[mine], n[mine]).to_numpy(), rel=1e-9, abs=1e-9)
+
+
+def test_each_cell_is_read_at_its_own_horizon() -> None:
+    rng = np.random.default_rng(4)
+    cell, days = np.repeat([0, 2, 3], 60), rng.integers(0, 200, 180).astype(float)
+    end = rng.choice([OPEN, EVENT, OTHER], 180)
+    horizon = np.array([30.0, np.nan, 90.0, 150.0])
+    found = cell_conversions(cell, days, end, horizon).set_index("cell")
+    for number in (0, 2, 3):
+        alone = cell_conversions(cell[cell == number], days[cell == number], end[cell == number], horizon[number])
+        pd.testing.assert_series_equal(found.loc[number], alone.set_index("cell").loc[number])
+    assert found.loc[0, "conversion"] < found.loc[3, "conversion"]

@@ -83,6 +83,23 @@ def test_deals_that_wait_long_are_worth_less() -> None:
     assert weeks[0] < 0.03 < weeks[1]
 
 
+def test_curve_is_that_of_all_draws_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws are worked on in parts; neither the parts nor leaving out lost cases may change a chance."""
+    deals, _ = drawn_deals(1, 400, WEEKS, 0.3, 4)
+    end = np.select([deals["status"] == "won", deals["status"] == "lost"], [EVENT, OTHER], OPEN)
+    last = deals["closed_on"].fillna(days([AS_OF])[0])
+    cases = pd.DataFrame({"days": (last - deals["created_on"]).dt.days.astype(float), "end": end})
+    model = deal_model(cases, deals.loc[end == EVENT, "amount"].to_numpy(), draws=130)
+    amounts = np.where(np.arange(40) % 2, np.nan, 9000.0)
+    goal = Goal(160_000.0, 20_000.0, 9.5, np.linspace(0, 30, 40), amounts)
+    curves = []
+    for numbers in (1, 2_000, 10**9):
+        monkeypatch.setattr("analysis.management.deal_model._AT_ONCE", numbers)
+        curves.append(chance_curve(model, goal, 60, seed=7).chances.tolist())
+    assert curves[0] == curves[1] == curves[2]
+    assert curves[0] == sorted(curves[0]) and curves[0][0] < 0.2 < curves[0][-1]
+
+
 def _one_plan(rng: np.random.Generator, number: int, seed: int, weeks_left: float = 10.0) -> tuple[float, bool] | None:
     """A team drawn, a plan drawn, its stated chance, and whether the quota was then reached."""
     share = rng.uniform(0.1, 0.6)
