@@ -138,9 +138,9 @@ def test_events_outside_a_reps_weeks_are_noted_not_lost_silently(tmp_path: Path)
         opportunities=opportunities([("007", "2024-01-03", "won", "2024-01-04", 50.0)]),
     )
     assert found.notes == (
-        "call: 1 fell on weeks before a rep joined or after the rep left",
-        "wins: 1 fell on weeks before a rep joined or after the rep left",
-        "revenue: 50 fell on weeks before a rep joined or after the rep left",
+        "call: 1 not counted, in weeks before a rep joined or after the rep left",
+        "wins: 1 not counted, in weeks before a rep joined or after the rep left",
+        "revenue: 50 not counted, in weeks before a rep joined or after the rep left",
     )
 
 

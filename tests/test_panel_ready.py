@@ -63,7 +63,7 @@ def test_missing_weeks_are_filled_in_as_not_known_and_noted(tmp_path: Path):
     found = panel.read_panel(folder(tmp_path, csv))
     assert found.frame["call"].isna().tolist() == [False, True, True, False, False]
     assert found.frame["team_id"].tolist() == ["a", "a", "a", "b", "a"]
-    assert found.notes == ("2 weeks missing between a rep's first and last are filled in as not known",)
+    assert found.notes == ("filled in as not known: 2 weeks missing between a rep's first and last",)
 
 
 def test_a_monthly_panel(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_a_monthly_panel(tmp_path: Path):
     found = panel.read_panel(folder(tmp_path, csv, TOML.replace('"week"', '"month"')))
     assert found.period == "month"
     assert [f"{week:%Y-%m-%d}" for week in found.frame["week"]] == ["2023-12-01", "2024-01-01", "2024-02-01"]
-    assert found.notes == ("1 months missing between a rep's first and last are filled in as not known",)
+    assert found.notes == ("filled in as not known: 1 month missing between a rep's first and last",)
 
 
 @pytest.mark.parametrize(("as_of", "rows"), [(date(2024, 1, 13), 2), (date(2024, 1, 14), 4)])

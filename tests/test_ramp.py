@@ -169,5 +169,5 @@ def test_early_activity_is_found_and_thin_data_are_refused() -> None:
     thin = company(8, 7)
     few = ramp(thin)
     assert not isinstance(few, NotRecorded)
-    with pytest.raises(Refused, match="10 per activity kind"):
+    with pytest.raises(Refused, match="10 are needed to tell"):
         early_activity(thin, few)

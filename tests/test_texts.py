@@ -34,7 +34,7 @@ IDENTIFIERS = {  # values that other rooms write into their frames and files; th
     "stronger than claimed", "too early", "DejaVu Sans", "Report page",
     "revenue, multiplicative", "rep_id kind direction outcome contact_level account_id opportunity_id",
     "occurred_on duration_s is_meaningful", "too few peers to compare", "above the team", "below the team",
-    "like the team", "own conversions", "never contacted",
+    "like the team", "own conversions", "never contacted", "first of a month",
 }  # fmt: skip
 SHOWN_BY = {"Answer", "Note", "Points", "Table", "Column", "Tile", "Title", "Section", "empty", "finish", "set_title",
             "set_ylabel", "set_xlabel"}  # fmt: skip
@@ -47,7 +47,8 @@ def modules(root):
     home = root / "src" / "analysis" / "reporting"
     rooms = [path for room in ROOMS for path in sorted((home / room).glob("*.py")) if path.stem != "places"]
     floors = [path for floor in FLOORS for path in sorted((root / "src" / "analysis" / floor).glob("*.py"))]
-    return [*rooms, *(home / f"{name}.py" for name in PAGES), *floors]
+    panel = root / "src" / "analysis" / "panel"
+    return [*rooms, *(home / f"{name}.py" for name in PAGES), *floors, panel / "build.py", panel / "ready.py"]
 
 
 def skipped(tree):
@@ -105,6 +106,24 @@ def test_no_section_says_anything_that_is_not_in_the_texts(root):
 )
 def test_an_english_text_in_a_section_is_seen(planted):
     assert sentences(f"def section():\n    {planted}\n")
+
+
+def refusals_in_code(source):
+    """Lines that refuse with English of their own: a refusal is shown where the answer would stand."""
+    raised = [node.exc for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Raise)]
+    return [
+        call.lineno
+        for call in raised
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") == "Refused"
+        and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
+    ]
+
+
+def test_what_management_refuses_is_said_in_the_texts(root):
+    paths = sorted((root / "src" / "analysis" / "management").glob("*.py"))
+    assert not {path.name: found for path in paths if (found := refusals_in_code(path.read_text()))}
+    assert refusals_in_code('raise Refused(f"{n} deals are too few")') == [1]
 
 
 @pytest.mark.parametrize(

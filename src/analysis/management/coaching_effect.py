@@ -66,7 +66,7 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
         return NotRecorded((SAY.text("no_focus"),))
     managers = rows["manager_id"].nunique()
     if managers < MIN_MANAGERS:
-        raise Refused(f"{managers} managers coach on recorded activities; {MIN_MANAGERS} are needed to compare them")
+        raise Refused(SAY.text("few_managers", {"managers": managers, "needed": MIN_MANAGERS}))
     proxy = _skill(book, rows) if skill is None else rows["manager_id"].map(skill)
     source = SAY.text("skill") if skill is None else "given"
     has_skill = proxy is not None and proxy.notna().any() and float(proxy.std()) > 0

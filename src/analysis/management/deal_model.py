@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.intervals import Floats
 from analysis.management.roster import Places
 from analysis.management.survival import EVENT, OPEN, OTHER
 
+SAY = words.Voice("management.refused")
 MIN_WON = 5  # deals won below which no distribution of sizes or times is drawn
 _LONGEST_WEEKS = 78
 _AT_ONCE = 16_384  # numbers worked on together: they stay in the processor's cache
@@ -60,7 +62,7 @@ def deal_model(
     sizes = sizes[sizes > 0]
     won_count = int((cases["end"].to_numpy() == EVENT).sum())
     if won_count < MIN_WON or len(sizes) < MIN_WON:
-        raise Refused(f"{min(won_count, len(sizes))} deals won with an amount; {MIN_WON} are needed to simulate a plan")
+        raise Refused(SAY.text("few_won", {"won": min(won_count, len(sizes)), "needed": MIN_WON}))
     rng = np.random.default_rng(seed)
     won, ended = _curves(cases, draws, rng)
     log = np.log(sizes)

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.intervals import Floats
+
+SAY = words.Voice("management.refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def fit_logit(x: Floats, y: Floats, group: NDArray[np.int64]) -> GroupedLogit:
     won = np.bincount(group, y)
     used = ((won > 0) & (won < number))[group]
     if used.sum() < x.shape[1] + 10:
-        raise Refused("too few cases in reps with both converted and lost leads to compare within reps")
+        raise Refused(SAY.text("few_mixed"))
     x, y = x[used], y[used]
     code = np.unique(group[used], return_inverse=True)[1]
     beta, alpha = np.zeros(x.shape[1]), special.logit(np.bincount(code, y) / np.bincount(code))
@@ -57,7 +60,7 @@ def fit_logit(x: Floats, y: Floats, group: NDArray[np.int64]) -> GroupedLogit:
         if np.abs(step).max(initial=0.0) < 1e-9 and np.abs(score).max() < 1e-7:
             break
     else:
-        raise Refused("the regression of conversions does not converge: a factor separates converted from lost leads")
+        raise Refused(SAY.text("separated"))
     net = x - (mixed / wide[:, None])[code]
     scores = _sums(code, net * residual[:, None], len(wide))
     inverse = np.linalg.inv(bread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book
 from analysis.management.intervals import mean_by
@@ -13,6 +14,7 @@ from analysis.management.records import attempt_places, attempts, rep_weeks_work
 from analysis.management.roster import day_numbers, places, roster, texts
 from analysis.management.survival import EVENT
 
+SAY = words.Voice("management.refused")
 MIN_EVENTS = 10  # events per tested activity below which no hazard ratio is estimated
 _NEVER = 1 << 20  # a day no week lies after: not a new rep
 
@@ -83,10 +85,8 @@ def early_activity(book: Book, found: Ramp, weeks: int = 8) -> pd.DataFrame:
     rates = rates.loc[:, rates.std() > 0]
     events = int((hires["first_deal_end"] == EVENT).sum())
     if events < MIN_EVENTS * max(rates.shape[1], 1):
-        raise Refused(
-            f"{events} first deals after week {weeks}; {MIN_EVENTS} per activity kind are needed "
-            f"({MIN_EVENTS * rates.shape[1]}) to tell whether early activity goes with an earlier first deal"
-        )
+        needed = MIN_EVENTS * max(rates.shape[1], 1)
+        raise Refused(SAY.text("few_first_deals", {"events": events, "week": weeks, "needed": needed}))
     time, status = hires["first_deal_days"].to_numpy() - start, (hires["first_deal_end"] == EVENT).to_numpy()
     fit = PHReg(time, rates.to_numpy(), status=status.astype(int), ties="efron").fit()
     bounds = np.exp(fit.conf_int())

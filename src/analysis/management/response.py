@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.handoff import lead_clock
 from analysis.management.intervals import Floats, wilson
 from analysis.management.logit import fit_logit
 
+SAY = words.Voice("management.refused")
 BINS_H = (0.0, 1.0, 4.0, 8.0, 24.0, np.inf)
 BIN_NAMES = ("within 1 hour", "1 to 4 hours", "4 to 8 hours", "8 to 24 hours", "later", "never contacted")
+MIN_CONVERTED = 30  # leads below which response times are not compared
 SETTLE_DAYS = 60  # leads younger than this may still convert and are left out
 
 
@@ -51,8 +54,8 @@ def response_effect(book: Book) -> ResponseEffect | NotRecorded:
     settled = book.as_of.tz_localize("UTC") - pd.Timedelta(days=SETTLE_DAYS)
     rows = clock.loc[(clock["handed_off_at"] <= settled) & clock["rep_id"].notna()].reset_index(drop=True)
     y: Floats = np.asarray(rows["opportunity_id"].notna(), dtype=np.float64)
-    if y.sum() < 30:
-        raise Refused(f"{int(y.sum())} converted leads with a known hand-off; 30 are needed to compare response times")
+    if y.sum() < MIN_CONVERTED:
+        raise Refused(SAY.text("few_converted", {"converted": int(y.sum()), "needed": MIN_CONVERTED}))
     # Where no uncontacted lead ever converted they tell nothing about the slope; they stay in the classes.
     never = rows["first_touch_h"].isna().to_numpy()
     keep = np.ones(len(y), dtype=bool) if y[never].any() else ~never

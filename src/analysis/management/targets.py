@@ -45,7 +45,8 @@ def asks_for_chance(closed: int, asked: int, deals_needed: int, chance: float = 
     reach = stats.betabinom.sf(deals_needed - 1, number, closed + 1, asked - closed + 1)
     enough = number[reach >= chance - 1e-12]
     if not len(enough):
-        raise Refused(f"even {most} asks would not give {deals_needed} deals with a chance of {chance:.0%}")
+        values = {"asks": most, "deals": deals_needed, "chance": SAY.share(chance, decimals=0)}
+        raise Refused(SAY.text("not_with_asks", values))
     return int(enough[0])
 
 

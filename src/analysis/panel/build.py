@@ -6,12 +6,14 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.crm import Crm
 from analysis.errors import DataError
 from analysis.panel import events, hindsight, markers, results, roster
 from analysis.panel.grid import Axes, SmallTables, lay, lay_stock, week_number
 from analysis.panel.model import KEYS, NO_CURRENCY, Panel
 
+SAY = words.Voice("panel.notes")
 _FRIDAY = 4
 _TAKEN = {*KEYS, "wins", "revenue", "units", "margin", "talk_time_min", "accounts", "worked_share"} | {
     "new_opportunities",
@@ -105,7 +107,7 @@ class _Layers:
         """The existing cells, one value a row of the panel."""
         outside = float(grid.sum() - grid[self.exists].sum())
         if outside > 0.5:
-            self.notes.append(f"{what}: {outside:,.0f} fell on weeks before a rep joined or after the rep left")
+            self.notes.append(SAY.text("outside", {"what": what, "n": SAY.number(outside, decimals=0)}))
         return grid[self.exists]
 
     def known(self, recorded: np.ndarray) -> np.ndarray:

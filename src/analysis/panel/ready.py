@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import words
 from analysis.calendars import first_of_month, monday_of
 from analysis.crm import csvfile, sql
 from analysis.crm.files import data_folder
@@ -18,6 +19,7 @@ from analysis.crm.staging import csv_relation
 from analysis.errors import DataError
 from analysis.panel.model import KEYS, NO_CURRENCY, Panel
 
+SAY = words.Voice("panel.notes")
 _KNOWN_KEYS = ("activities", "outcomes", "period", "currency", "cycle_days_p75")
 _PERIODS = ("week", "month")
 
@@ -211,5 +213,5 @@ def _without_gaps(frame: pd.DataFrame, period: str) -> tuple[pd.DataFrame, tuple
         return frame, ()
     filled = full.astype({"rep_id": "str"}).merge(frame, on=["rep_id", "week"], how="left", validate="one_to_one")
     filled["team_id"] = filled.groupby("rep_id")["team_id"].ffill()
-    note = f"{added:,} {period}s missing between a rep's first and last are filled in as not known"
+    note = SAY.text("filled", {"periods": SAY.count(added, period)})
     return filled[list(frame.columns)], (note,)

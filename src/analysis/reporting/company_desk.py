@@ -100,11 +100,15 @@ class CompanyDesk:
         if isinstance(found, NotRecorded) and not any("(" in name for name in found.missing):
             return not_recorded(what, list(found.missing), locale=self.locale)
         if isinstance(found, NotRecorded | AnalysisError):
-            reason = "; ".join(found.missing) if isinstance(found, NotRecorded) else str(found).rstrip(".")
+            reason = "; ".join(found.missing) if isinstance(found, NotRecorded) else self.why(found).rstrip(".")
             values = {"what": what, "why": words.capital(reason)}
             title = words.text("company.cannot_tell_yet", locale=self.locale)
             return Note(words.text("company.cannot_tell", values, locale=self.locale), title, "mute")
         return None
+
+    def why(self, refusal: AnalysisError) -> str:
+        """Why something cannot be told, in the desk's language."""
+        return words.retold(str(refusal), locale=self.locale, under="management")
 
     def text(self, key: str, values: Mapping[str, object] | None = None) -> str:
         """A text of this report in the desk's language."""

@@ -44,7 +44,8 @@ def notes(book: Book) -> Block:
     """What a reader must know before the numbers: gaps filled, activities left out, logging that changed, refusals."""
     company = book.say.text("sample.company")
     warned = {scope: lines for scope, lines in book.details["warnings"].items() if scope}
-    said = [*book.panel.notes, *(words.retold(line, locale=book.say.locale) for line in book.details["warnings"][""])]
+    said = [words.retold(note, locale=book.say.locale, under="panel") for note in book.panel.notes]
+    said += [*(words.retold(line, locale=book.say.locale) for line in book.details["warnings"][""])]
     said += [
         f"{scope}: {words.retold(line, locale=book.say.locale)}" for scope, lines in warned.items() for line in lines
     ]

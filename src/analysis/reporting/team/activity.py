@@ -67,7 +67,7 @@ def plan(desk: Desk) -> Block:
     if isinstance(found, NotRecorded):
         return not_recorded(desk.text("plan"), list(found.missing), locale=desk.locale)
     if isinstance(found, AnalysisError):
-        return Note(str(found), desk.text("plan"))
+        return Note(desk.why(found), desk.text("plan"))
     admitted = found.levers[found.levers["admitted"].astype(bool)]
     rows = tuple(lever_row(desk, row) for row in admitted.to_dict("records"))
     headings = ("lever", "now", "for_half", "for_likely", "naive")
@@ -101,7 +101,7 @@ def method(desk: Desk) -> Block:
     if isinstance(found, NotRecorded):
         return not_recorded(desk.text("section_method"), list(found.missing), locale=desk.locale)
     if isinstance(found, AnalysisError):
-        return Note(str(found), desk.text("section_method"))
+        return Note(desk.why(found), desk.text("section_method"))
     steps = found.steps[found.steps["scope"] == "team"]
     if steps.empty or steps["conversion"].isna().all():
         return Note(desk.text("not_yet"), desk.text("section_method"))
@@ -134,7 +134,7 @@ def one_thing(desk: Desk) -> Block:
     book = desk.book
     found = Desk.attempt(lambda: choose(book, months=1))
     if isinstance(found, NotRecorded | AnalysisError):
-        return Note(str(found), desk.text("section_one_thing"))
+        return Note(desk.why(found), desk.text("section_one_thing"))
     return things(desk, found)
 
 

@@ -93,7 +93,7 @@ def quota_tiles(desk: Desk) -> tuple[Tile, Tile]:
     """Booked against the running quota, and the chance of reaching it."""
     found, unknown = desk.targets, words.text("number.none", locale=desk.locale)
     if isinstance(found, NotRecorded | AnalysisError):
-        note = str(found) if isinstance(found, NotRecorded) else desk.text("no_quota", {"why": str(found)})
+        note = str(found) if isinstance(found, NotRecorded) else desk.text("no_quota", {"why": desk.why(found)})
         return Tile(desk.text("tile_result"), unknown, note), Tile(desk.text("tile_chance"), unknown, note)
     goal = found.goal
     share = words.share(goal.booked / goal.quota, decimals=0, locale=desk.locale)

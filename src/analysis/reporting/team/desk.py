@@ -133,6 +133,10 @@ class Desk:
             "until": words.date(rows["week"].max(), locale=self.locale),
         }
 
+    def why(self, found: NotRecorded | AnalysisError) -> str:
+        """Why something is not answered, in the desk's language."""
+        return words.retold(str(found), locale=self.locale, under="management")
+
     @staticmethod
     def attempt(compute: Any) -> Any:
         """The result, or the workbench's own refusal as a value to be said."""
