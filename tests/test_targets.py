@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from management_world import activities_table, book, days, drawn_deals, reps_table
+from management_world import activities_table, book, days, deals_table, drawn_deals, reps_table
 from scipy import stats
 
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.deal_model import DealModel, deal_model, later_win, new_win
+from analysis.management.deals import timed_deals
 from analysis.management.levers import lever_effects
 from analysis.management.pace import quota_pace, usual_by_now
 from analysis.management.plan import ChanceCurve, Effect, Goal, Outlook, activity_curve, chance_curve
@@ -98,6 +99,56 @@ def test_curve_is_that_of_all_draws_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         curves.append(chance_curve(model, goal, 60, seed=7).chances.tolist())
     assert curves[0] == curves[1] == curves[2]
     assert curves[0] == sorted(curves[0]) and curves[0][0] < 0.2 < curves[0][-1]
+
+
+def _window(rng: np.random.Generator, deals: int, share: float) -> pd.DataFrame:
+    """Deals of two years before today, of which an export holds those that had not ended before its first day."""
+    start = -rng.uniform(0, 730, deals)
+    needed = np.ceil(60 * np.exp(0.5 * rng.standard_normal(deals)))
+    won, closes, first = rng.random(deals) < share, np.floor(start) + needed, -120.0
+    kept = closes >= first
+    start, needed, won, closes = (column[kept] for column in (np.floor(start), needed, won, closes))
+    end = np.where(closes > 0, OPEN, np.where(won, EVENT, OTHER))
+    days = np.where(closes > 0, -start, needed)
+    return pd.DataFrame({"days": days, "late": np.clip(first - start, 0, days), "end": end})
+
+
+def test_deals_older_than_the_export_count_from_its_first_day() -> None:
+    """Of those begun before it only the slow ones are in it: counted from their start they make all deals look slow."""
+    cases = _window(np.random.default_rng(5), 12_000, 0.3)
+    weeks = np.array([4.0, 8.0, 16.0])
+    truth = 0.3 * stats.lognorm.cdf(7 * weeks, 0.5, scale=60)
+    draws = new_win(deal_model(cases, np.ones(50), draws=400), weeks)
+    low, high = np.quantile(draws, [0.005, 0.995], axis=0)
+    assert ((low <= truth) & (truth <= high)).all()
+    naive = new_win(deal_model(cases.assign(late=0.0), np.ones(50), draws=400), weeks)
+    assert np.quantile(naive[:, 1], 0.995) < truth[1]  # the planted fault
+
+
+def test_the_records_begin_with_the_first_end_of_any_deal() -> None:
+    rep, begun, ends = ["r0"] * 4 + ["r1"], [-30.0, -5.0, 2.0, 20.0, 15.0], [9.0, 99.0, 30.0, 99.0, 4.0]
+    world = {"reps": reps_table(1, 2), "opportunities": deals_table(rep, begun, ends, [True] * 5, [1.0] * 5, as_of=40)}
+    world["opportunities"].loc[4, "closed_on"] = days([16])[0]
+    cases = timed_deals(book(world, 40))
+    assert cases["late"].tolist() == [39.0, 14.0, 7.0, 0.0, 0.0] and cases["days"].tolist() == [
+        39.0,
+        45.0,
+        28.0,
+        20.0,
+        1.0,
+    ]
+    none = world | {"opportunities": world["opportunities"].assign(status="open", closed_on=pd.NaT)}
+    assert (timed_deals(book(none, 40))["late"] == timed_deals(book(none, 40))["days"]).all()
+
+
+def test_late_entry_agrees_with_statsmodels() -> None:
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    cases = _window(np.random.default_rng(6), 12_000, 1.0)
+    model = deal_model(cases, np.ones(50), draws=2000)
+    oracle = SurvfuncRight(cases["days"], cases["end"] == EVENT, entry=np.maximum(cases["late"] - 0.5, 0))
+    at = np.searchsorted(oracle.surv_times, 7 * np.arange(4, 20), side="left") - 1
+    assert model.ended[:, 4:20].mean(axis=0) == pytest.approx(1 - oracle.surv_prob[at], abs=0.004)
 
 
 def _one_plan(rng: np.random.Generator, number: int, seed: int, weeks_left: float = 10.0) -> tuple[float, bool] | None:

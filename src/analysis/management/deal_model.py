@@ -54,7 +54,8 @@ class DealModel:
 def deal_model(
     cases: pd.DataFrame, sizes: Floats, *, horizon_weeks: float = 13.0, draws: int = 1000, seed: int = 0
 ) -> DealModel:
-    """Model from deal cases (`days`, `end`, and `start` for the spells) and the booked sizes of won deals.
+    """Model from deal cases (`days`, `end`, `late` and `start` where known, see `deals.timed_deals`) and the booked sizes
+    of won deals.
 
     Raises Refused below five won deals: the data cannot carry a distribution.
     """
@@ -77,22 +78,22 @@ def deal_model(
 
 def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Aalen-Johansen curves by week of age under Dirichlet weights on the deals."""
-    week = np.minimum(cases["days"].to_numpy(dtype=float) // 7, _LONGEST_WEEKS - 1).astype(int)
-    end = cases["end"].to_numpy()
-    count = np.bincount(week * 3 + end)
-    cells = np.flatnonzero(count)
-    count = count[cells]
-    # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
-    weight = rng.gamma(count, size=(draws, len(count)))
+    week, entry = _weeks(cases["days"]), _entry(cases)
     ages = int(week.max()) + 1
+    count = np.bincount((entry * ages + week) * 3 + cases["end"].to_numpy())
+    cells = np.flatnonzero(count)
+    # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
+    weight = rng.gamma(count[cells], size=(draws, len(cells)))
+    entry, week, end = cells // (3 * ages), cells // 3 % ages, cells % 3
+    late = entry > 0
     by_end = np.zeros((3, draws, ages))
+    by_end[end[~late], :, week[~late]] = weight[:, ~late].T
     for kind in (OPEN, EVENT, OTHER):
-        of_kind = cells % 3 == kind
-        by_end[kind][:, cells[of_kind] // 3] = weight[:, of_kind]
-    total = by_end.sum(axis=0)
-    after = np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total
-    # A deal still open at its last seen age was at risk for half of that week on average.
-    at_risk = np.maximum(after + by_end[EVENT] + by_end[OTHER] + by_end[OPEN] / 2, 1e-12)
+        by_end[kind] += _by_age(weight, week, late & (end == kind), ages)
+    come, total = _by_age(weight, entry, late, ages), by_end.sum(axis=0)
+    after = weight[:, ~late].sum(axis=1, keepdims=True) + np.cumsum(come - total, axis=1)
+    # In the week in which a deal comes or goes unfinished it was at risk for half of it on average.
+    at_risk = np.maximum(after + by_end[EVENT] + by_end[OTHER] + (by_end[OPEN] - come) / 2, 1e-12)
     leave = np.clip((by_end[EVENT] + by_end[OTHER]) / at_risk, 0.0, 1.0)
     stay = np.cumprod(1 - leave, axis=1)
     before = np.column_stack([np.ones(draws), stay[:, :-1]])
@@ -101,13 +102,30 @@ def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[
     return np.hstack([start, won]), np.hstack([start, 1 - stay])
 
 
+def _weeks(days: pd.Series) -> Places:
+    return np.minimum(days.to_numpy(dtype=float) // 7, _LONGEST_WEEKS - 1).astype(np.int64)
+
+
+def _entry(cases: pd.DataFrame) -> Places:
+    """Week of age from which each deal is known of: of deals begun before the records only those that lasted are in them."""
+    return _weeks(cases["late"]) if "late" in cases else np.zeros(len(cases), np.int64)
+
+
+def _by_age(weight: Floats, age: Places, chosen: NDArray[np.bool_], ages: int) -> Floats:
+    """Sums (draws, ages) of the chosen cells' weights."""
+    onto = np.zeros((np.count_nonzero(chosen), ages))
+    onto[np.arange(len(onto)), age[chosen]] = 1.0
+    return np.dot(weight[:, chosen], onto)
+
+
 def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: float) -> float:
     """Spread between spells beyond chance: wins per spell against those expected from deals at risk (moments)."""
     hazard = np.diff(won) / np.maximum(1 - ended[:-1], 1e-9)
     weeks = np.minimum(cases["days"].to_numpy(dtype=float) // 7, len(hazard) - 1).astype(int)
     start = (cases["start"].to_numpy(dtype="datetime64[D]").astype(np.int64) - 4) // 7
-    reps = weeks + 1
-    age = np.arange(reps.sum()) - np.repeat(np.cumsum(reps) - reps, reps)
+    entry = np.minimum(_entry(cases), weeks)
+    reps = weeks + 1 - entry
+    age = np.arange(reps.sum()) - np.repeat(np.cumsum(reps) - reps - entry, reps)
     calendar = np.repeat(start, reps) + age
     last = int((start + weeks).max())
     size = max(round(horizon_weeks), 1)

@@ -30,8 +30,12 @@ def _deal_numbers(book: Book, column: str) -> Places:
 
 
 def timed_deals(book: Book) -> pd.DataFrame:
-    """Every deal as a case: rep and team when created (places in the roster), start, days (to its end or to today),
-    end (EVENT = won, OTHER = lost, OPEN = running), amount (NaN where unknown)."""
+    """Every deal as a case: rep and team when created (places in the roster), start, days (to its end or to today), late
+    (days until the records begin, for deals that are older), end (EVENT = won, OTHER = lost, OPEN = running), amount (NaN
+    where unknown).
+
+    The records begin with the first end of any deal: of older deals those that had ended are not in them.
+    """
     return book.shared("timed_deals", lambda: timed(book, slice(None), deal_numbers(book, "created_on"), book.as_of))
 
 
@@ -41,11 +45,25 @@ def timed(book: Book, rows: Places | slice, begun: Places, as_of: pd.Timestamp) 
     today = as_of.to_datetime64().astype("datetime64[D]").astype(np.int64)
     still = (status == OPEN) | (closed > today)
     days = np.maximum(np.where(still, today, closed) - begun, 0).astype(np.float64)
+    late = np.clip(_first_end(book) - begun, 0, days).astype(np.float64)
     end, deals = np.where(still | (status < 0), OPEN, status), book.frame("opportunities")
     amount = deals["amount"].to_numpy(dtype=float)[rows] if "amount" in deals else np.full(len(days), np.nan)
     team = roster(book).on(rep, begun)
-    columns = {"rep": rep, "team": team, "start": dates(begun), "days": days, "end": end, "amount": amount}
+    columns = {
+        "rep": rep,
+        "team": team,
+        "start": dates(begun),
+        "days": days,
+        "late": late,
+        "end": end,
+        "amount": amount,
+    }
     return pd.DataFrame(columns)
+
+
+def _first_end(book: Book) -> int:
+    ended = deal_numbers(book, "closed_on")[deal_numbers(book, "status") > OPEN]
+    return int(ended.min(initial=_NEVER, where=ended != UNDATED))
 
 
 def timed_asks(book: Book) -> pd.DataFrame | NotRecorded:
