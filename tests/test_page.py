@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from analysis.errors import DataError
 from analysis.reporting import blocks
 from analysis.reporting.document import prose, read_document
+from analysis.reporting.html import notebook_stylesheet, stylesheet
 from analysis.reporting.page import PageExporter
 
 
@@ -218,3 +219,11 @@ def test_headings_never_skip_a_level_whatever_comes_first(exporter):
     doc = soup(exporter.export(nb))
     assert [h.name for h in doc.find_all(re.compile(r"^h[1-6]$"))] == ["h1", "h2", "h3", "h3", "h3"]
     assert str(nb) == before
+
+
+def test_a_notebook_sets_the_cells_of_a_table_as_the_page_does():
+    """JupyterLab's `.jp-RenderedHTMLCommon:not(.jp-RenderedMarkdown) td` (two classes) is met by a rule as strong."""
+    rules = notebook_stylesheet()
+    left, right = ".wb.wb th,.wb.wb td{text-align:left;vertical-align:top}", ".wb.wb th.r,.wb.wb td.r{text-align:right}"
+    assert rules.index(left) < rules.index(right)
+    assert ".wb.wb" not in stylesheet()

@@ -35,6 +35,12 @@ def sanitised(foreign: str) -> Markup:
     return Markup(nh3.clean(foreign, tags=_FOREIGN_TAGS, attributes=_FOREIGN_ATTRIBUTES, link_rel=None))  # noqa: S704
 
 
+# JupyterLab sets every cell of a table to the right, in the middle, by a rule stronger than the blocks' own.
+NOTEBOOK_CELLS = (
+    ".wb.wb th, .wb.wb td { text-align: left; vertical-align: top; } .wb.wb th.r, .wb.wb td.r { text-align: right; }"
+)
+
+
 @cache
 def environment(locale: str = "en") -> jinja2.Environment:
     """The template environment of a language, built once a process; undefined names are errors."""
@@ -93,7 +99,7 @@ def notebook_stylesheet() -> str:
     """The look of blocks in a notebook, in the notebook's own light or dark theme."""
     light, dark = theme.variables(theme.LIGHT), theme.variables(theme.DARK)
     colours = f".wb{{{light}}}body[data-jp-theme-light=false] .wb{{{dark}}}"
-    return _small(colours + theme.svg_classes() + template_text("blocks.css"))
+    return _small(colours + theme.svg_classes() + template_text("blocks.css") + NOTEBOOK_CELLS)
 
 
 def _small(rules: str) -> str:
