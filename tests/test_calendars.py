@@ -150,3 +150,8 @@ def test_business_hours_of_missing_instants_are_missing():
 def test_a_place_that_never_opens_is_refused():
     with pytest.raises(ConfigError, match="closing must be later"):
         cal.BusinessHours("UTC", time(9), time(9))
+
+
+def test_a_period_ends_on_its_last_day():
+    assert cal.period_end(pd.Timestamp("2026-11-09"), "week") == pd.Timestamp("2026-11-15")
+    assert cal.period_end(pd.Timestamp("2024-02-01"), "month") == pd.Timestamp("2024-02-29")

@@ -54,6 +54,11 @@ def first_of_month(dates: pd.Series) -> pd.Series:
     return pd.Series(values, index=dates.index, name=dates.name)
 
 
+def period_end(start: pd.Timestamp, period: str) -> pd.Timestamp:
+    """The last day of the week or month that starts on a day."""
+    return start + (pd.Timedelta(days=6) if period == "week" else pd.offsets.MonthEnd(1))
+
+
 def zone(name: str) -> ZoneInfo:
     """The zone of an IANA name. Raises ConfigError for a name the time-zone database does not know."""
     try:

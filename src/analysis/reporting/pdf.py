@@ -93,7 +93,9 @@ def _letters(folders: tuple[str, ...]) -> frozenset[str]:
     from matplotlib.ft2font import FT2Font
 
     files = [Path(folders[-1]) / "DejaVuSans.ttf"]
-    files += [p for f in folders[:-1] for p in sorted(Path(f).rglob("*")) if p.suffix.lower() in (".ttf", ".otf", ".ttc")]
+    files += [
+        p for f in folders[:-1] for p in sorted(Path(f).rglob("*")) if p.suffix.lower() in (".ttf", ".otf", ".ttc")
+    ]
     return frozenset(chr(code) for file in files for code in FT2Font(str(file)).get_charmap())
 
 

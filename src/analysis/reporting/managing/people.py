@@ -79,19 +79,21 @@ def coaching_note(desk: Desk) -> tuple[CoachingEffect | Note, Note]:
     if isinstance(found, Note):
         return found, found
     overall = found.overall
-    values = {"change": _percent(overall.estimate), "low": _percent(overall.conf_low), "high": _percent(overall.conf_high)}  # fmt: skip
+    ends = {"change": overall.estimate, "low": overall.conf_low, "high": overall.conf_high}
+    values = {name: _signed(desk, value) for name, value in ends.items()}
     said = [desk.say.text("people.session", values)]
     if found.by_skill is not None:
         key = "people.depends" if found.by_skill.p_value < 0.05 else "people.depends_not"
         said.append(desk.say.text(key, {"skill": found.skill}))
     fine = found.placebo.p_value > 0.1
     said.append(desk.say.text("people.placebo_fine" if fine else "people.placebo_bad", {"p": f"{found.placebo.p_value:.2f}"}))  # fmt: skip
-    said.append(desk.say.text("people.plain", {"change": _percent(found.naive)}))
+    said.append(desk.say.text("people.plain", {"change": _signed(desk, found.naive)}))
     return found, Note(" ".join(said))
 
 
-def _percent(log_points: float) -> str:
-    return f"{100 * log_points:+.1f}"
+def _signed(desk: Desk, change: float) -> str:
+    """A change in per cent with its sign."""
+    return ("+" if change > 0 else "") + desk.say.share(change, decimals=1)
 
 
 def coaching_by_manager(desk: Desk, found: CoachingEffect | Note) -> Picture | Note:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
+from analysis.calendars import period_end
 from analysis.errors import InputError
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import find_breaks, regime_units
@@ -124,7 +125,7 @@ class Book:
         values = {
             "reps": self.say.count(frame["rep_id"].nunique(), "rep"),
             "periods": self.say.count(frame["week"].nunique(), self.panel.period),
-            "date": self.say.date(frame["week"].max()),
+            "date": self.say.date(period_end(frame["week"].max(), self.panel.period)),
         }
         return self.say.text("source", values)
 
