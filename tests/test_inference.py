@@ -85,6 +85,28 @@ def test_a_team_is_jackknifed_in_one_table_as_row_by_row(monkeypatch, family, ho
         np.testing.assert_allclose(table + fit.coef, brute, atol=1e-9)
 
 
+def test_groups_of_rows_that_nothing_ties_are_taken_apart(monkeypatch):
+    """As for several kinds of activity at once: a rep and a week have an effect of their own for each kind."""
+    from analysis.models import jackknife
+
+    parts = [ragged(seed=seed, units=12, periods=12, moves=0) for seed in (5, 6, 7)]
+    unit, time, effect, cluster = (
+        np.concatenate([getattr(s.cells, name) + step * n for n, s in enumerate(parts)])
+        for name, step in (("unit", 100), ("time", 0), ("effect", 100), ("cluster", 0))
+    )
+    cells = cells_from_codes(unit, time, effect, cluster)
+    x, y, count = (np.concatenate([getattr(s, name) for s in parts]) for name in ("x", "y", "count"))
+    for fit in (fit_ols(y, x, cells), fit_ppml(count, x, cells)):
+        assert fit.system.work.plan.pinned.size == 3
+        monkeypatch.setattr(jackknife, "LARGEST_TABLE", 0)
+        apart = leave_out(fit)
+        monkeypatch.setattr(jackknife.csgraph, "connected_components", lambda graph: (1, np.zeros(graph.shape[0], int)))
+        np.testing.assert_allclose(apart, leave_out(fit), atol=1e-10)
+        monkeypatch.undo()
+        if fit.family == "ols":
+            np.testing.assert_allclose(apart + fit.coef, jackknife_coef(y, x, cells), atol=1e-9)
+
+
 def test_the_poisson_jackknife_is_one_newton_step_from_the_full_estimate():
     sample = ragged(seed=23, units=12, moves=0)
     count = sample.count + 1.0

@@ -144,7 +144,7 @@ def absorber(plan: Layout, weight: Floats | None = None) -> Absorber:
     gone, kept = (np.asarray(link.sum(axis=axis), np.float64) for axis in (1, 0))
     unit_weight, effect_weight = (gone, kept) if plan.by_unit else (kept, gone)
     system = _schur(link, gone, kept, plan.pinned)
-    return Absorber(plan, unit_weight, effect_weight, link, system, _solver(system))
+    return Absorber(plan, unit_weight, effect_weight, link, system, solver(system))
 
 
 def _schur(link: Table, gone: Floats, kept: Floats, pinned: Codes) -> Floats | sparse.csc_array:
@@ -162,7 +162,8 @@ def _schur(link: Table, gone: Floats, kept: Floats, pinned: Codes) -> Floats | s
     return np.asarray(np.diag(diagonal) - inner, np.float64)
 
 
-def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
+def solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
+    """A function from sums (m, k) to the effects (m, k) of a system; Refused where it cannot be solved."""
     if isinstance(system, np.ndarray):
         try:
             factor = linalg.cho_factor(system, lower=True, check_finite=False)
@@ -176,16 +177,15 @@ def _solver(system: Floats | sparse.csc_array) -> Callable[[Floats], Floats]:
     return lambda sums: np.asarray(lu.solve(np.ascontiguousarray(sums)))
 
 
-def reducer(work: Absorber) -> Callable[[Codes], Floats]:
-    """A function from m levels to the kept side's system (m, m) with all other levels eliminated.
+def reducer(system: Floats | sparse.csc_array, solve: Callable[[Floats], Floats]) -> Callable[[Codes], Floats]:
+    """A function from m levels to a system (m, m) of the kept side with all other levels eliminated.
 
-    A dense system is inverted once, when first needed, and shared by all calls.
+    solve: what solves the whole system. A dense one is inverted once, when first needed, and shared by all calls.
     """
-    system = work.system
 
     @cache
     def inverse() -> Floats:
-        return work.solve_kept(np.eye(system.shape[0]))
+        return solve(np.eye(system.shape[0]))
 
     def reduced(levels: Codes) -> Floats:
         if isinstance(system, np.ndarray):
@@ -194,7 +194,7 @@ def reducer(work: Absorber) -> Callable[[Codes], Floats]:
             return np.asarray(np.linalg.inv(inverse()[np.ix_(levels, levels)]), np.float64)
         picks = np.zeros((system.shape[0], levels.size))
         picks[levels, np.arange(levels.size)] = 1.0
-        return np.asarray(np.linalg.inv(work.solve_kept(picks)[levels]), np.float64)
+        return np.asarray(np.linalg.inv(solve(picks)[levels]), np.float64)
 
     return reduced
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack
+from scipy.sparse import csgraph
 
-from analysis.models.absorb import LARGEST_DENSE_SYSTEM, Layout, Table, reducer, to_array
+from analysis.models.absorb import LARGEST_DENSE_SYSTEM, Layout, Table, reducer, solver, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
 from analysis.models.sums import run_sums, tally
@@ -26,15 +29,27 @@ LARGEST_TABLE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """Row codes by side: gone (eliminated by means), kept (solved for); whole: no two clusters share a level of gone."""
+class Island:
+    """A connected group of rows, by side: levels gone (eliminated by means) and kept (solved for).
 
-    gone: Codes
-    kept: Codes
+    link: sums of weights by (gone, kept); gone_weight: sums by gone; reduced: see `absorb.reducer`; whole: no two clusters
+    share a level of gone.
+    """
+
     link: Table
     gone_weight: Floats
     reduced: Callable[[Codes], Floats]
     whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Islands:
+    """All of them, and for every row (n,) which it belongs to and the place of its two levels there."""
+
+    each: list[Island]
+    number: Codes
+    gone: Codes
+    kept: Codes
 
 
 def leave_out(fit: Fit) -> Floats:
@@ -42,20 +57,43 @@ def leave_out(fit: Fit) -> Floats:
 
     A coefficient that cannot be estimated without the cluster is NaN in its row.
     """
-    system = fit.system
-    plan = system.work.plan
-    if _is_small_table(plan, fit.n_coef):
+    if _is_small_table(fit.system.work.plan, fit.n_coef):
         return _from_table(fit)
-    net, order, bounds = _rows_by_cluster(system)
+    islands, cluster = _islands(fit.system), fit.system.cells.cluster
+    order = np.lexsort((islands.number, cluster))
+    net, whose, island = _net_rows(fit.system)[order], cluster[order], islands.number[order]
+    starts = np.flatnonzero((np.diff(whose, prepend=-1) != 0) | (np.diff(island, prepend=-1) != 0))
+    changes, reference = np.empty((fit.n_clusters, fit.n_coef)), np.diag(fit.information)
+    spans = pairwise(np.append(starts, order.size).tolist())
+    for each, parts in groupby(spans, key=lambda span: whose[span[0]]):
+        inner, change = fit.information, np.zeros(fit.n_coef)
+        for start, stop in parts:
+            own = islands.each[island[start]]
+            shares = _shares(fit, islands, own, order[start:stop], net[start:stop])
+            inner, change = inner - shares[0], change - shares[1]
+        changes[each] = solve_identified(inner, change, reference)
+    return changes
+
+
+def _islands(system: System) -> Islands:
+    work, plan = system.work, system.work.plan
     codes = (plan.cells.unit, plan.cells.effect)
     gone, kept = codes if plan.by_unit else codes[::-1]
     whole = plan.unit_nested if plan.by_unit else plan.effect_nested
-    sides = Sides(gone, kept, system.work.link, system.work.gone_weight, reducer(system.work), whole)
-    changes = np.empty((fit.n_clusters, fit.n_coef))
-    for cluster in range(fit.n_clusters):
-        rows = order[bounds[cluster] : bounds[cluster + 1]]
-        changes[cluster] = _one(fit, sides, rows, net[rows])
-    return changes
+    if plan.pinned.size == 1 or not isinstance(work.system, np.ndarray):
+        only = Island(work.link, work.gone_weight, reducer(work.system, work.solve_kept), whole)
+        return Islands([only], np.zeros(gone.size, np.int64), gone, kept)
+    of_kept = csgraph.connected_components(sparse.csr_array(work.system))[1]
+    of_gone = np.zeros(work.gone_weight.size, np.int64)
+    of_gone[gone] = of_kept[kept]
+    each, place_gone, place_kept = [], np.zeros_like(of_gone), np.zeros_like(of_kept)
+    for number in range(of_kept.max() + 1):
+        those_gone, those_kept = np.flatnonzero(of_gone == number), np.flatnonzero(of_kept == number)
+        place_gone[those_gone], place_kept[those_kept] = np.arange(those_gone.size), np.arange(those_kept.size)
+        part = work.system[np.ix_(those_kept, those_kept)]
+        weight = work.gone_weight[those_gone]
+        each.append(Island(work.link[those_gone][:, those_kept], weight, reducer(part, solver(part)), whole))
+    return Islands(each, of_kept[kept], place_gone[gone], place_kept[kept])
 
 
 def _is_small_table(plan: Layout, width: int) -> bool:
@@ -95,17 +133,13 @@ def _from_table(fit: Fit) -> Floats:
     right[owner, unit] = -run_sums(plan.starts, np.ones(plan.cells.n), rows[:, :-1])
     systems[owner, unit], systems[owner, :, unit] = 0.0, 0.0
     systems[owner, unit, unit] = np.diag(whole) - work.unit_weight
-    reference = np.diag(fit.information)
-    each = zip(systems, right, inner, change, strict=True)
-    return np.stack([_solved(*parts, width, reference) for parts in each])
-
-
-def _solved(system: Floats, right: Floats, inner: Floats, change: Floats, width: int, reference: Floats) -> Floats:
-    """Change of the estimate (p,) from the kept side's system and what it and the regressors share with the rows left."""
-    effects = solve_semidefinite(system, right)
-    inner = inner - right[:, :width].T @ effects[:, :width]
-    change = change - right[:, :width].T @ effects[:, width]
-    return solve_identified(inner, change, reference)
+    reference, changes = np.diag(fit.information), np.empty((plan.clusters, width))
+    for cluster, (system, share) in enumerate(zip(systems, right, strict=True)):
+        effects = solve_semidefinite(system, share)
+        inner[cluster] -= share[:, :width].T @ effects[:, :width]
+        change[cluster] -= share[:, :width].T @ effects[:, width]
+        changes[cluster] = solve_identified(inner[cluster], change[cluster], reference)
+    return changes
 
 
 def _net_rows(system: System) -> Floats:
@@ -115,46 +149,39 @@ def _net_rows(system: System) -> Floats:
     return net
 
 
-def _rows_by_cluster(system: System) -> tuple[Floats, Codes, Codes]:
-    net = _net_rows(system)
-    cluster = system.cells.cluster
-    order = np.argsort(cluster, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(cluster))])
-    return net, order, bounds
-
-
-def _one(fit: Fit, sides: Sides, rows: Codes, net: Floats) -> Floats:
-    """Solve the normal equations without these rows, in the levels that they touch."""
+def _shares(fit: Fit, islands: Islands, island: Island, rows: Codes, net: Floats) -> tuple[Floats, Floats]:
+    """What these rows of a cluster, all of one island, contribute to the normal equations: (p, p) and (p,), the effects
+    of the levels that they touch estimated anew without them."""
     weight = np.ones(rows.size) if fit.system.weight is None else fit.system.weight[rows]
-    residual = fit.residual[rows]
+    residual, width = fit.residual[rows], fit.n_coef
     weighted = net * weight[:, None]
     values = np.column_stack([weighted, residual, weight])
-    gone, gone_at = np.unique(sides.gone[rows], return_inverse=True)
-    links = to_array(sides.link[gone])
+    gone, gone_at = np.unique(islands.gone[rows], return_inverse=True)
+    links = to_array(island.link[gone])
     levels = np.flatnonzero(links.any(axis=0))
     if levels.size > WORTH_REDUCING * links.shape[1]:
         levels = np.arange(links.shape[1])
     links = links[:, levels]
-    place = np.searchsorted(levels, sides.kept[rows])
+    place = np.searchsorted(levels, islands.kept[rows])
     by_kept = _sums(place, values, levels.size)
-    kept_system = sides.reduced(levels).copy()
+    kept_system = island.reduced(levels).copy()
     kept_system[np.diag_indices(levels.size)] -= by_kept[:, -1]
-    kept_system += links.T @ (links / sides.gone_weight[gone, None])
-    width = fit.n_coef
+    kept_system += links.T @ (links / island.gone_weight[gone, None])
     right = -by_kept[:, : width + 1]
-    inner, change = fit.information - weighted.T @ net, -(net.T @ residual)
-    if not sides.whole:
+    inner, change = weighted.T @ net, net.T @ residual
+    if not island.whole:
         by_gone = _sums(gone_at, values, gone.size)
         own = np.bincount(gone_at * levels.size + place, weight, links.size).reshape(links.shape)
-        left = sides.gone_weight[gone] - by_gone[:, -1]
+        left = island.gone_weight[gone] - by_gone[:, -1]
         # A level that only this cluster has leaves with it.
-        after = np.where(left > RANK_TOLERANCE * sides.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
+        after = np.where(left > RANK_TOLERANCE * island.gone_weight[gone], 1 / np.where(left > 0, left, 1), 0.0)
         rest, scaled = links - own, by_gone[:, : width + 1] * after[:, None]
         kept_system -= rest.T @ (rest * after[:, None])
         right += rest.T @ scaled
-        inner -= by_gone[:, :width].T @ scaled[:, :width]
-        change -= by_gone[:, :width].T @ scaled[:, width]
-    return _solved(kept_system, right, inner, change, width, np.diag(fit.information))
+        inner += by_gone[:, :width].T @ scaled[:, :width]
+        change += by_gone[:, :width].T @ scaled[:, width]
+    effects = solve_semidefinite(kept_system, right)
+    return inner + right[:, :width].T @ effects[:, :width], change + right[:, :width].T @ effects[:, width]
 
 
 def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
