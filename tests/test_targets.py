@@ -318,6 +318,17 @@ def test_extra_deals_of_activities_bring_the_stated_money() -> None:
     assert chances.chances[-1] == pytest.approx(1 - np.exp(-1), abs=0.04)
 
 
+def test_pace_and_targets_share_a_model_whichever_is_asked_first() -> None:
+    held = company().rewind(days([4 * 91 + 45])[0])
+    first, second = replace(held), replace(held)
+    pace_first, targets_after = quota_pace(first), targets(first, "t0")
+    targets_first, pace_after = targets(second, "t0"), quota_pace(second)
+    assert not isinstance(pace_first, NotRecorded) and not isinstance(pace_after, NotRecorded)
+    pd.testing.assert_frame_equal(pace_first, pace_after)
+    assert not isinstance(targets_first, NotRecorded) and not isinstance(targets_after, NotRecorded)
+    assert targets_first.chance_as_is == targets_after.chance_as_is
+
+
 def test_quota_pace_by_hand_and_with_chances() -> None:
     held = company().rewind(days([4 * 91 + 45])[0])
     found = quota_pace(held, draws=200)

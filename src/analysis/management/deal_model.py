@@ -8,7 +8,7 @@ and a factor for the good and bad spells that all deals of a period share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,11 @@ class DealModel:
     def draws(self) -> int:
         """Number of draws."""
         return len(self.log_mean)
+
+    def first(self, draws: int) -> DealModel:
+        """The model with the first so many of its draws, or all that there are."""
+        parts = {name: getattr(self, name)[:draws] for name in ("won", "ended", "log_mean", "log_sd")}
+        return replace(self, **parts)
 
 
 def deal_model(

@@ -14,7 +14,6 @@ from analysis import words
 from analysis.errors import Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.closings import rest_of_period, usual_by_now
-from analysis.management.deal_model import deal_model
 from analysis.management.deals import timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.managers import booked_within
@@ -23,7 +22,7 @@ from analysis.management.ramp import Ramp, ramp, ramp_share
 from analysis.management.roster import Places, places, roster
 from analysis.management.shrinkage import pooled
 from analysis.management.survival import EVENT, OPEN
-from analysis.management.targets import PACE_WEEKS, team_cases
+from analysis.management.targets import DRAWS, PACE_WEEKS, team_cases, team_model
 
 SAY = words.Voice("management.pace")
 
@@ -87,9 +86,9 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
     standing = _standings(timed_deals(book), places(rows["team_id"], people.teams), rep)
     for name in sorted({each for each in team if isinstance(each, str)}):
         mine = np.flatnonzero(team == name)
-        cases, sizes = team_cases(book, name)
+        cases, _ = team_cases(book, name)
         try:
-            model = deal_model(cases, sizes, horizon_weeks=max(left[mine].max(), 1.0), draws=draws, seed=seed)
+            model = team_model(book, name, float(left[mine].max()), max(draws, DRAWS), seed).first(draws)
         except Refused:
             continue
         season = rest_of_period(book, float(rows["elapsed"].iloc[mine[0]]), draws, seed)

@@ -31,6 +31,7 @@ from analysis.management.survival import EVENT, OPEN
 SAY = words.Voice("management.targets")
 CHANCES = (0.5, 0.7, 0.9)
 PACE_WEEKS = 13
+DRAWS = 500
 PIPELINE, EVIDENCE = "own conversions", "study"
 
 
@@ -114,7 +115,7 @@ def _of(mine: NDArray[np.bool_], rep: Places) -> NDArray[np.bool_]:
     return (rep >= 0) & mine[rep] if len(mine) else rep >= 0
 
 
-def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Targets | NotRecorded:
+def targets(book: Book, team_id: str, *, draws: int = DRAWS, seed: int = 0) -> Targets | NotRecorded:
     """Probability of reaching the running quota per plan of each lever.
 
     levers: lever (`opportunities`, `asks`, or an activity kind), basis (`own conversions`: arithmetic that holds if
@@ -127,8 +128,7 @@ def targets(book: Book, team_id: str, *, draws: int = 500, seed: int = 0) -> Tar
     goal = team_goal(book, team_id)
     if isinstance(goal, NotRecorded):
         return goal
-    cases, sizes = team_cases(book, team_id)
-    model = deal_model(cases, sizes, horizon_weeks=max(goal.weeks_left, 1.0), draws=draws, seed=seed)
+    cases, model = team_cases(book, team_id)[0], team_model(book, team_id, goal.weeks_left, draws, seed)
     starts = weekly(cases["start"], book.as_of)
     season = rest_of_period(book, goal.elapsed, draws, seed)
     curve = chance_curve(model, goal, _tries(starts, model, goal), factor=season, seed=seed)
@@ -150,6 +150,15 @@ def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
     """The team's deals as cases (see `deals.timed_deals`) and the amounts of those won."""
     cases = _of_team(book, "deals", timed_deals(book), team_id)
     return cases, cases["amount"].to_numpy()[cases["end"].to_numpy() == EVENT]
+
+
+def team_model(book: Book, team_id: str, weeks_left: float, draws: int, seed: int) -> DealModel:
+    """How the team's deals turn out over the weeks left, from `team_cases`; raises Refused where too few are won."""
+    cases, sizes = team_cases(book, team_id)
+    return book.shared(
+        f"model of {team_id!r}: {weeks_left!r} weeks, {draws} draws, seed {seed}",
+        lambda: deal_model(cases, sizes, horizon_weeks=max(weeks_left, 1.0), draws=draws, seed=seed),
+    )
 
 
 def _of_team(book: Book, name: str, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
