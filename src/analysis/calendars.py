@@ -5,7 +5,7 @@ A week is the Monday it starts on. Dates are the rep's own calendar days and car
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -15,6 +15,7 @@ from analysis.errors import ConfigError, DataError
 
 WORKING_DAYS = 5  # Monday to Friday; holidays come from the data
 _EPOCH_OFFSET = 3  # 1970-01-01, day 0 of numpy dates, was a Thursday
+Moment = TypeVar("Moment", pd.Timestamp, pd.Series)
 
 
 def monday_of(dates: pd.Series) -> pd.Series:
@@ -54,8 +55,8 @@ def first_of_month(dates: pd.Series) -> pd.Series:
     return pd.Series(values, index=dates.index, name=dates.name)
 
 
-def period_end(start: pd.Timestamp, period: str) -> pd.Timestamp:
-    """The last day of the week or month that starts on a day."""
+def period_end(start: Moment, period: str) -> Moment:
+    """The last day of the week or month that starts on a day, or of each that starts on a Series of them."""
     return start + (pd.Timedelta(days=6) if period == "week" else pd.offsets.MonthEnd(1))
 
 

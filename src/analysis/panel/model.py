@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from analysis.calendars import period_end
+
 KEYS = ("rep_id", "team_id", "week")
 NO_CURRENCY = "XXX"  # ISO 4217: no currency
 
@@ -46,6 +48,11 @@ class Panel:
     def teams(self) -> tuple[str, ...]:
         """Team ids, in order."""
         return tuple(sorted(self.frame["team_id"].unique()))
+
+    @property
+    def last_day(self) -> pd.Timestamp:
+        """The last day of its last period."""
+        return period_end(self.frame["week"].max(), self.period)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.calendars import first_of_month, monday_of
+from analysis.calendars import first_of_month, monday_of, period_end
 from analysis.crm import csvfile, sql
 from analysis.crm.files import data_folder
 from analysis.crm.staging import csv_relation
@@ -52,7 +52,7 @@ def read_panel(folder: str | Path, as_of: date | None = None) -> Panel:
     frame = _typed(file, rows, description)
     _check(file, frame, description)
     if as_of is not None:
-        frame = frame[_period_end(frame["week"], description.period) <= pd.Timestamp(as_of)]
+        frame = frame[period_end(frame["week"], description.period) <= pd.Timestamp(as_of)]
     full, notes = _without_gaps(frame.sort_values(["rep_id", "week"], ignore_index=True), description.period)
     return Panel(
         frame=full,
@@ -189,10 +189,6 @@ def _check(file: Path, frame: pd.DataFrame, description: _Description) -> None:
         negative = (frame[name] < 0).to_numpy()
         if negative.any():
             raise DataError(f"{_where(file, negative)}: activity {name} is negative")
-
-
-def _period_end(start: pd.Series, period: str) -> pd.Series:
-    return start + pd.Timedelta(days=6) if period == "week" else start + pd.offsets.MonthEnd(1)
 
 
 def _without_gaps(frame: pd.DataFrame, period: str) -> tuple[pd.DataFrame, tuple[str, ...]]:

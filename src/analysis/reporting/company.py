@@ -89,7 +89,6 @@ def open_company(pack: str = "", data: str = "", ledger: str = "") -> tuple[Team
 
 def _from_data(data: str, ledger: str) -> dict[str, bytes]:
     from analysis import panel as panels
-    from analysis.calendars import period_end
     from analysis.crm.files import holds_ready_panel
     from analysis.crm.reading import read
     from analysis.evidence.study import run_study
@@ -99,7 +98,7 @@ def _from_data(data: str, ledger: str) -> dict[str, bytes]:
     crm = None if holds_ready_panel(folder) else read(folder)
     panel = panels.load(folder) if crm is None else panels.build(crm)
     study = run_study(panel)
-    as_of = str(period_end(panel.frame["week"].max(), panel.period).date())
+    as_of = str(panel.last_day.date())
     return company_pack(panel, study.findings, study.details, crm, as_of=as_of, ledger=ledger or None)
 
 

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from analysis import words
-from analysis.calendars import period_end
 from analysis.errors import AnalysisError
 from analysis.management.book import COMPANY, Book, NotRecorded, last_day
 from analysis.reporting.blocks import Note, not_recorded
@@ -179,7 +178,7 @@ class CompanyDesk:
             "reps": words.count(rows["rep_id"].nunique(), "rep", locale=self.locale),
             "teams": words.count(rows["team_id"].nunique(), "team", locale=self.locale),
             "weeks": words.count(rows["week"].nunique(), self.pack.panel.period, locale=self.locale),
-            "until": words.date(period_end(rows["week"].max(), self.pack.panel.period), locale=self.locale),
+            "until": words.date(self.pack.panel.last_day, locale=self.locale),
         }
         return words.text("company.source", values, locale=self.locale)
 

@@ -119,12 +119,8 @@ class DataFolder:
 
     def as_of(self) -> str:
         """The day asked for, else the last day of the panel's last period."""
-        if self._as_of is not None:
-            return str(getattr(self._as_of, "date", lambda: self._as_of)())
-        from analysis.calendars import period_end
-
-        panel = self._panel()
-        return str(period_end(panel.frame["week"].max(), panel.period).date())
+        last = self._as_of if self._as_of is not None else self._panel().last_day
+        return str(getattr(last, "date", lambda: last)())
 
     def close(self) -> None:
         """Forget the data and remove the working folder."""

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.calendars import period_end
 from analysis.errors import InputError
 from analysis.evidence.plan import Plan, make_plan
 from analysis.evidence.regimes import find_breaks, regime_units
@@ -125,7 +124,7 @@ class Book:
         values = {
             "reps": self.say.count(frame["rep_id"].nunique(), "rep"),
             "periods": self.say.count(frame["week"].nunique(), self.panel.period),
-            "date": self.say.date(period_end(frame["week"].max(), self.panel.period)),
+            "date": self.say.date(self.panel.last_day),
         }
         return self.say.text("source", values)
 

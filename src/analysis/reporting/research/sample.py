@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from analysis import words
-from analysis.calendars import period_end
 from analysis.errors import AnalysisError
 from analysis.reporting.blocks import Block, Column, Note, Points, Table, Tile, Tiles
 from analysis.reporting.research.book import SAY, Book
@@ -27,7 +26,7 @@ def sample(book: Book) -> Tiles:
     frame, say, period = book.panel.frame, book.say, book.panel.period
     outcome = book.plan.outcome
     teams = say.text("sample.in_teams", {"teams": say.count(frame["team_id"].nunique(), "team")})
-    until = say.between(say.date(frame["week"].min()), say.date(period_end(frame["week"].max(), period)))
+    until = say.between(say.date(frame["week"].min()), say.date(book.panel.last_day))
     total = words.compact(float(frame[outcome].sum()), locale=say.locale)
     usable = say.text(f"sample.usable.{period}", {"n": say.number(int(book.company.keep.sum()))})
     recorded = say.text("sample.of_recorded", {"n": len(book.panel.activities)})

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from analysis import words
-from analysis.calendars import period_end
 from analysis.errors import AnalysisError
 from analysis.management.book import Book, NotRecorded, last_day
 from analysis.reporting.pack import TeamPack, load_pack
@@ -131,7 +130,7 @@ class Desk:
         return {
             "reps": words.count(rows["rep_id"].nunique(), "rep", locale=self.locale),
             "weeks": words.count(rows["week"].nunique(), self.pack.panel.period, locale=self.locale),
-            "until": words.date(period_end(rows["week"].max(), self.pack.panel.period), locale=self.locale),
+            "until": words.date(self.pack.panel.last_day, locale=self.locale),
         }
 
     def why(self, found: NotRecorded | AnalysisError) -> str:
