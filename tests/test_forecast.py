@@ -76,11 +76,28 @@ def test_unit_effects_agree_with_dummies(ragged, family):
     fit = fit_units(rows, family)
     dummies = np.eye(6)[unit[order]]
     kind = sm.families.Poisson() if family == "poisson" else sm.families.Gaussian()
-    for keep in (np.ones(6, dtype=bool), np.array([True, True, True, False, False, False])):
-        ours = refit_without(rows, family, fit, keep)
+    keeps = [np.ones(6, dtype=bool), np.array([True, True, True, False, False, False]), np.zeros(6, dtype=bool)]
+    for keep, ours in zip(keeps, refit_without(rows, family, fit, keeps), strict=True):
         theirs = sm.GLM(y[order], np.hstack([x[:, keep], dummies]), family=kind).fit(tol=1e-12).params
         assert_allclose(ours.slopes[keep], theirs[: keep.sum()], rtol=2e-4, atol=1e-6)
         assert_allclose(ours.levels, theirs[keep.sum() :], rtol=2e-4, atol=1e-5)
+
+
+def test_a_curvature_that_misleads_is_given_up(ragged):
+    """Smaller models stepped with the larger one's curvature end at their own maximum, even from a bad one."""
+    from dataclasses import replace
+
+    y, groups, unit, week = ragged
+    order = np.lexsort((week, unit))
+    x = np.hstack(list(groups.values()))[order]
+    rows = unit_rows(y[order], x, unit[order], "poisson")
+    fit = fit_units(rows, "poisson")
+    keeps = [np.array([True, True, True, False, False, False]), np.array([False, False, True, True, True, False])]
+    misled = replace(fit, information=fit.information / 50)
+    for right, wrong in zip(*(refit_without(rows, "poisson", f, keeps) for f in (fit, misled)), strict=True):
+        assert_allclose(wrong.slopes, right.slopes, atol=1e-5)
+        assert_allclose(wrong.levels, right.levels, atol=1e-5)
+        assert wrong.objective == pytest.approx(right.objective, abs=1e-7)
 
 
 def test_forecasts_equal_refits_by_hand(ragged):

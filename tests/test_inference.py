@@ -11,11 +11,11 @@ from ragged_panels import jackknife_coef, ragged, rank_left, settings
 from scipy import stats
 
 from analysis.errors import ParameterError, Refused
-from analysis.models import inference
+from analysis.models import inference, tails
 from analysis.models.design import cells_from_codes
 from analysis.models.inference import contrast, crv1, crv3, hotelling, leave_one_out
-from analysis.models.jackknife import leave_out
-from analysis.models.linear import fit_ols
+from analysis.models.jackknife import leave_out, leave_out_each
+from analysis.models.linear import fit_ols, fit_ols_many
 from analysis.models.ppml import fit_ppml
 
 
@@ -75,7 +75,7 @@ def test_a_team_is_jackknifed_in_one_table_as_row_by_row(monkeypatch, family, ho
     cells = cells_from_codes(unit, sample.frame["time"], sample.cells.effect, sample.frame["unit"])
     fit = fit_ols(sample.y, sample.x, cells) if family == "ols" else fit_ppml(sample.count, sample.x, cells)
     table = leave_out(fit)
-    monkeypatch.setattr(jackknife, "_from_table", lambda fit: pytest.fail("the table was used"))
+    monkeypatch.setattr(jackknife, "_from_table", lambda *of: pytest.fail("the table was used"))
     with pytest.raises(pytest.fail.Exception):
         leave_out(fit)
     monkeypatch.setattr(jackknife, "LARGEST_TABLE", 0)
@@ -83,6 +83,28 @@ def test_a_team_is_jackknifed_in_one_table_as_row_by_row(monkeypatch, family, ho
     if family == "ols":
         brute = jackknife_coef(sample.y, sample.x, cells)
         np.testing.assert_allclose(table + fit.coef, brute, atol=1e-9)
+
+
+@pytest.mark.parametrize("units", [3, 8, 40])
+def test_several_outcomes_are_jackknifed_together_as_one_by_one(units):
+    """From a team in one table to a panel without one; and a coefficient that rests on one rep is unknown in each outcome."""
+    sample = ragged(seed=12, units=units, periods=40, holes=0.1)
+    alone = sample.x.copy()
+    alone[sample.cells.unit != 1, 2] = 0.0
+    for x in (sample.x, alone):
+        fits = fit_ols_many(np.column_stack([sample.y, sample.count, sample.y**2]), x, sample.cells)
+        together = leave_out_each(fits)
+        for fit, changes in zip(fits, together, strict=True):
+            np.testing.assert_allclose(changes, leave_out(fit), rtol=1e-10, atol=1e-12)
+        assert np.isnan(together[0]).any() == np.isnan(together[2]).any() == (x is alone)
+
+
+def test_student_tails_are_those_of_scipy_stats_bit_for_bit():
+    df, t = np.array([1, 2, 5, 7, 29, 400.0])[:, None], np.array([-40.0, -2.2, 0.0, 0.3, 1.96, 12.0])
+    assert (tails.t_upper(t, df) == stats.t.sf(t, df)).all()
+    assert (tails.t_two_sided(t, df) == 2 * stats.t.sf(np.abs(t), df)).all()
+    assert (tails.t_quantile(0.975, df) == stats.t.ppf(0.975, df)).all()
+    assert np.isnan([tails.t_upper(1.0, 0), tails.t_quantile(0.975, -1), tails.t_two_sided(np.nan, 3)]).all()
 
 
 def test_groups_of_rows_that_nothing_ties_are_taken_apart(monkeypatch):

@@ -118,6 +118,14 @@ def test_the_restricted_fit_is_the_fit_without_that_regressor():
     np.testing.assert_allclose(null.coef, [without.coef[0], 0, without.coef[1]], atol=1e-9)
     np.testing.assert_allclose(null.fitted, without.fitted, rtol=1e-8)
     assert np.abs(null.scores.sum(0)[[0, 2]]).max() < 1e-6 < np.abs(null.scores.sum(0)[1])
+    tied = fit_restricted(fit, np.array([[1.0, -1.0, 0.0]]))
+    both = fit_ppml(sample.count, np.column_stack([sample.x[:, 0] + sample.x[:, 1], sample.x[:, 2]]), sample.cells)
+    np.testing.assert_allclose(tied.coef, both.coef[[0, 0, 1]], atol=1e-9)
+    # From far away as well: what the restriction forbids explained nearly everything.
+    strong = fit_ppml(np.round(np.exp(3 * sample.x[:, 1])), sample.x, sample.cells)
+    weak = fit_restricted(strong, np.array([[0.0, 1.0, 0.0]]))
+    without = fit_ppml(np.round(np.exp(3 * sample.x[:, 1])), sample.x[:, [0, 2]], sample.cells)
+    np.testing.assert_allclose(weak.coef, [without.coef[0], 0, without.coef[1]], atol=1e-9)
     nothing = fit_restricted(fit, np.eye(3))
     assert np.allclose(nothing.coef, 0) and nothing.n_obs == fit.n_obs
 

@@ -102,7 +102,7 @@ def assess_links(sample: Sample) -> ScopeResult:
     if sample.refused:
         return blank(sample, sample.refused)
     try:
-        fits = Fits(with_jackknife(fit_headline(sample)), None, None, None)
+        fits = Fits(with_jackknife(fit_headline(sample)), None, {})
         estimates = tuple(estimate(sample, fits, k, 0.0) for k in range(len(sample.activities)))
     except AnalysisError as error:
         return blank(sample, SAY.text("regression", {"why": error}))

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis import words
 from analysis.errors import AnalysisError
@@ -33,6 +32,7 @@ from analysis.models.design import lag_terms, make_cells
 from analysis.models.inference import contrast
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.shift import shift_activities
+from analysis.models.tails import t_two_sided
 from analysis.panel import Panel
 
 SAY = words.Voice("evidence.calibration")
@@ -102,7 +102,7 @@ class Screen:
         terms = lag_terms(s.cells, panel.frame[list(s.activities)].to_numpy(float), s.basis, self.plan.lags)
         contrasts = np.array([s.weights(k) for k in range(len(s.activities))])
         t = self.model.t_values(np.hstack([terms, s.controls]), contrasts)
-        p = 2 * stats.t.sf(np.abs(t), self.model.work.plan.clusters - 1)
+        p = t_two_sided(t, self.model.work.plan.clusters - 1)
         return bool((benjamini_hochberg(p) <= SCREEN * self.plan.limits.claim_q).any())
 
 

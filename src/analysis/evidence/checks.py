@@ -13,14 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
-from analysis.evidence.estimate import Fitted, check_vcov, with_jackknife
+from analysis.evidence.estimate import Fitted, check_vcov, check_vcovs, with_jackknife
 from analysis.evidence.sample import Array, Sample
 from analysis.models.design import lag_terms
 from analysis.models.inference import contrast
 from analysis.models.linear import fit_ols_many
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_upper
 
 NEAR = 4  # periods before or after that placebo and reverse look at
 OWN_LAGS = 2  # free lags of every activity in the reverse test, for its persistence
@@ -54,7 +54,7 @@ class Vetoes:
         if not ran.size:
             return 1.0
         cauchy = np.tan((0.5 - np.clip(ran, SMALLEST, LARGEST)) * np.pi)
-        return float(stats.cauchy.sf(cauchy.mean()))
+        return float(np.arctan2(1.0, cauchy.mean()) / np.pi)  # the upper tail of Cauchy's distribution
 
     def adjusted(self, k: int) -> dict[str, float]:
         """Holm-adjusted p of each check that ran, for activity k."""
@@ -98,7 +98,7 @@ def reverse(sample: Sample) -> Array:
     first = np.zeros(design.shape[1])
     first[0] = 1.0
     fits = fit_ols_many(sample.counts[keep], design[keep], cells)
-    return np.array([contrast(fit, first, check_vcov(fit)).p_value for fit in fits])
+    return np.array([contrast(fit, first, vcov).p_value for fit, vcov in zip(fits, check_vcovs(fits), strict=True)])
 
 
 def drift(sample: Sample, headline: Fitted) -> Array:
@@ -116,7 +116,7 @@ def drift(sample: Sample, headline: Fitted) -> Array:
         change = (headline.changes - within.changes) @ weights
         point = weights @ (headline.fit.coef - within.fit.coef)
         error = np.sqrt((change.size - 1) / change.size * np.sum(change**2))
-        out[k] = stats.t.sf(np.sign(weights @ headline.fit.coef) * point / error, change.size - 1)
+        out[k] = t_upper(np.sign(weights @ headline.fit.coef) * point / error, change.size - 1)
     return out
 
 

@@ -6,21 +6,32 @@ terms in one regression. Companions: the same on revenue, and least squares on r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.evidence.sample import Array, Sample
 from analysis.models.absorb import absorber, layout
 from analysis.models.bootstrap import score_bootstrap
 from analysis.models.fit import Fit
-from analysis.models.inference import Estimate, contrast, crv1, crv3, leave_one_out, within_shares
+from analysis.models.inference import (
+    Estimate,
+    contrast,
+    crv1,
+    crv3,
+    crv3_each,
+    jackknife_covariance,
+    leave_one_out,
+    within_shares,
+)
 from analysis.models.jackknife import leave_out
 from analysis.models.linear import fit_ols
 from analysis.models.power import mde_after
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_quantile
 from analysis.models.within import net_vector
 
 MANY_CLUSTERS = 30
@@ -38,12 +49,12 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """The regressions of one scope; by_team: the headline clustered by team, where there are enough teams."""
+    """The regressions of one scope; by_team: the headline clustered by team, where there are enough teams; companions: name
+    -> fit and its covariance (p, p), "revenue" by Poisson regression and "revenue, additive" by least squares."""
 
     headline: Fitted
     by_team: Fitted | None
-    revenue: Fit | None
-    additive: Fit | None
+    companions: dict[str, tuple[Fit, Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +97,17 @@ class ActivityEstimate:
 def with_jackknife(fit: Fit) -> Fitted:
     """The fit with its leave-one-cluster-out changes and their covariance."""
     changes = leave_out(fit)
-    return Fitted(fit, changes, changes.T @ changes * (fit.n_clusters - 1) / fit.n_clusters)
+    return Fitted(fit, changes, jackknife_covariance(changes))
 
 
 def check_vcov(fit: Fit) -> Array:
     """Covariance for companions and checks: CRV3, or CRV1 from thirty clusters on, where the two agree."""
     return crv3(fit) if fit.n_clusters < MANY_CLUSTERS else crv1(fit)
+
+
+def check_vcovs(fits: Sequence[Fit]) -> list[Array]:
+    """The same for several outcomes of one least-squares regression."""
+    return crv3_each(fits) if fits[0].n_clusters < MANY_CLUSTERS else [crv1(fit) for fit in fits]
 
 
 def fit_headline(sample: Sample, *, by_team: bool = False) -> Fit:
@@ -104,15 +120,17 @@ def fit_all(sample: Sample) -> Fits:
     """Headline and companions; a companion that cannot be fitted is left out, the headline must."""
     n_teams = np.unique(sample.team_codes[sample.keep]).size
     by_team = with_jackknife(fit_headline(sample, by_team=True)) if n_teams >= MIN_TEAMS_AS_CLUSTERS else None
-    revenue = additive = None
-    if sample.plan.outcome != "revenue" and "revenue" in sample.outcomes:
-        money, cells = sample.outcomes["revenue"][sample.keep], sample.cells.take(sample.keep)
-        additive = fit_ols(money, sample.design, cells)
-        try:
-            revenue = fit_ppml(np.maximum(money, 0.0), sample.design, cells)
-        except AnalysisError:
-            revenue = None
-    return Fits(with_jackknife(fit_headline(sample)), by_team, revenue, additive)
+    return Fits(with_jackknife(fit_headline(sample)), by_team, _companions(sample))
+
+
+def _companions(sample: Sample) -> dict[str, tuple[Fit, Array]]:
+    if sample.plan.outcome == "revenue" or "revenue" not in sample.outcomes:
+        return {}
+    money, cells = sample.outcomes["revenue"][sample.keep], sample.cells.take(sample.keep)
+    fits = {"revenue, additive": fit_ols(money, sample.design, cells)}
+    with suppress(AnalysisError):  # revenue that is zero in every row, say: the additive one stands alone
+        fits = {"revenue": fit_ppml(np.maximum(money, 0.0), sample.design, cells)} | fits
+    return {name: (fit, check_vcov(fit)) for name, fit in fits.items()}
 
 
 def link(fits: Fits, weights: Array) -> Estimate:
@@ -128,7 +146,7 @@ def kernel(fitted: Fitted, weights: Array, lags: range) -> Kernel:
     """weights: (L, p), coefficients to the link at each delay."""
     estimate = weights @ fitted.fit.coef
     error = np.sqrt(np.maximum(np.einsum("lp,pq,lq->l", weights, fitted.vcov, weights), 0.0))
-    half = stats.t.ppf(0.975, fitted.fit.n_clusters - 1) * error
+    half = t_quantile(0.975, fitted.fit.n_clusters - 1) * error
     delays = np.asarray(lags, float)
     return Kernel(delays, estimate, estimate - half, estimate + half, mean_delay(delays, estimate))
 
@@ -155,7 +173,7 @@ def in_money(sample: Sample, estimate: float, std_error: float, df: float) -> tu
     """Average marginal effect: revenue per one extra activity, with a 95 % delta-method interval."""
     mean, error = mean_revenue(sample)
     point = estimate * mean
-    half = stats.t.ppf(0.975, df) * np.sqrt((mean * std_error) ** 2 + (estimate * error) ** 2)
+    half = t_quantile(0.975, df) * np.sqrt((mean * std_error) ** 2 + (estimate * error) ** 2)
     return float(point), float(point - half), float(point + half)
 
 
@@ -175,7 +193,6 @@ def estimate(sample: Sample, fits: Fits, k: int, persistence: float) -> Activity
     weights = sample.weights(k)
     found = link(fits, weights)
     shares = within_shares(fits.headline.fit, weights)
-    others = {"revenue": fits.revenue, "revenue, additive": fits.additive}
     return ActivityEstimate(
         activity=sample.activities[k],
         link=found,
@@ -187,7 +204,7 @@ def estimate(sample: Sample, fits: Fits, k: int, persistence: float) -> Activity
         mde=float(mde_after(found.std_error, found.df)),
         volume=sample.volume(k),
         persistence=persistence,
-        others={name: contrast(f, weights, check_vcov(f)) for name, f in others.items() if f is not None},
+        others={name: contrast(fit, weights, vcov) for name, (fit, vcov) in fits.companions.items()},
     )
 
 

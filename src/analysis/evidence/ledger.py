@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis import words
 from analysis.errors import AnalysisError, DataError
@@ -23,6 +22,7 @@ from analysis.evidence.plan import Limits, Plan
 from analysis.evidence.sample import make_sample
 from analysis.evidence.study import Study
 from analysis.models.inference import contrast
+from analysis.models.tails import t_two_sided
 from analysis.panel import Panel
 
 SAY = words.Voice("evidence.ledger")
@@ -109,7 +109,7 @@ def rescore(panel: Panel, details: dict[str, Any], claims: pd.DataFrame) -> list
 def verdict(old: dict[str, float], new: Any) -> str:
     """held (same direction, and the two agree within their errors), weaker or stronger than claimed, or contradicted."""
     error = float(np.hypot(old["std_error"], new.std_error))
-    apart = 2 * stats.t.sf(abs(old["estimate"] - new.estimate) / error, min(old["df"], new.df)) <= 0.05
+    apart = t_two_sided((old["estimate"] - new.estimate) / error, min(old["df"], new.df)) <= 0.05
     same = np.sign(old["estimate"]) == np.sign(new.estimate)
     if not apart:
         return "held" if same else "not confirmed"

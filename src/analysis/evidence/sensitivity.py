@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.evidence.estimate import Fitted, check_vcov, fit_headline, with_jackknife
@@ -24,6 +23,7 @@ from analysis.models.inference import Estimate, contrast
 from analysis.models.linear import fit_ols
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_two_sided
 from analysis.panel import Panel
 
 OWN_PAST = (4, 13)  # periods over which a rep's own results are averaged
@@ -94,7 +94,7 @@ def compare(assumption: str, weights: Array, fitted: Fitted, headline: Fitted) -
         change = fitted.changes @ wide - headline.changes @ weights
         error = np.sqrt((change.size - 1) / change.size * np.sum(change**2))
         point = wide @ fitted.fit.coef - weights @ headline.fit.coef
-        change_p = float(2 * stats.t.sf(abs(point) / error, change.size - 1)) if error > 0 else 1.0
+        change_p = float(t_two_sided(point / error, change.size - 1)) if error > 0 else 1.0
     return Sensitivity(assumption, contrast(fitted.fit, wide, fitted.vcov), change_p)
 
 

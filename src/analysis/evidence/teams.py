@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scipy import stats
-
 from analysis.evidence.assess import ScopeResult, measured
 from analysis.evidence.grades import Measured
 from analysis.models.multiplicity import benjamini_hochberg
 from analysis.models.pooling import Pooling, paule_mandel, shrink
 from analysis.models.power import mde_after
+from analysis.models.tails import t_two_sided
 
 MIN_TEAMS = 3
 OWN = 0.5  # from this share on a team answers its own checks
@@ -56,7 +55,7 @@ def pool(results: list[ScopeResult]) -> tuple[dict[str, list[Shared]], dict[str,
         rows = table[["estimate", "std_error", "low", "high", "own_share"]].to_numpy(float)
         for r, e, (estimate, error, low, high, own) in zip(answered, links, rows, strict=True):
             df = min(e.df, len(links) - 1)
-            p = float(2 * stats.t.sf(abs(estimate) / error, df))
+            p = float(t_two_sided(estimate / error, df))
             shared[r.team_id].append(Shared(estimate, error, low, high, df, p, min(own, 1.0)))
     return shared, averages
 

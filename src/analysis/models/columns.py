@@ -152,32 +152,6 @@ class Subset:
         return self.inner.take(self.rows[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
-    """Linear combinations of other columns: inner @ matrix (inner.width, width)."""
-
-    inner: Columns
-    matrix: Floats
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.inner.n
-
-    @property
-    def width(self) -> int:
-        """Number of combinations."""
-        return int(self.matrix.shape[1])
-
-    def usable(self) -> Flags:
-        """Rows without NaN."""
-        return self.inner.usable()
-
-    def take(self, rows: Codes | slice) -> Floats:
-        """Fresh rows."""
-        return self.inner.take(rows) @ self.matrix
-
-
 def lag_columns(cells: Cells, x: Floats, basis: Floats, lags: Sequence[int] | Codes) -> Lagged:
     """The lag terms of `lag_terms` as columns that are never held at once; x: (n,) or (n, activities)."""
     if basis.shape[0] != len(lags):

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
 
 from analysis.errors import InputError
+from analysis.models.tails import t_quantile, t_two_sided
 
 Floats = NDArray[np.float64]
 
@@ -95,7 +96,7 @@ def ardl(
     df = residual.size - len(names)
     used = outcome[outcome.size - residual.size :]
     long_run, long_run_se = _long_run(estimate, covariance, is_x, is_y)
-    half = float(stats.t.ppf(0.975, df)) * long_run_se
+    half = float(t_quantile(0.975, df)) * long_run_se
     f, p = _wald(estimate, covariance, is_x, df)
     lagged = is_x & np.array([name != "x.L0" for name in names])
     return DistributedLag(
@@ -217,7 +218,7 @@ def _wald(estimate: Floats, covariance: Floats, which: NDArray[np.bool_], df: in
 def _coefficient_table(names: Sequence[str], estimate: Floats, covariance: Floats, df: int) -> pd.DataFrame:
     std_error = np.sqrt(np.diag(covariance))
     t = estimate / std_error
-    columns = {"estimate": estimate, "std_error": std_error, "t": t, "p_value": 2 * stats.t.sf(np.abs(t), df)}
+    columns = {"estimate": estimate, "std_error": std_error, "t": t, "p_value": t_two_sided(t, df)}
     return pd.DataFrame(columns, index=list(names))
 
 

@@ -14,9 +14,9 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.errors import InputError, Refused
+from analysis.models.tails import t_upper
 from analysis.models.unit_effects import fit_units, refit_without, unit_rows
 
 Floats = NDArray[np.float64]
@@ -210,8 +210,7 @@ def _forecasts(
         fit = fit_units(past, family, slopes)
         slopes = fit.slopes
         full[ahead] = rows.x[ahead] @ fit.slopes + fit.levels[rows.unit[ahead]]
-        for eta, keep in zip(without, smaller, strict=True):
-            fewer = refit_without(past, family, fit, keep)
+        for eta, fewer in zip(without, refit_without(past, family, fit, smaller), strict=True):
             eta[ahead] = rows.x[ahead] @ fewer.slopes + fewer.levels[rows.unit[ahead]]
     return full, without
 
@@ -236,8 +235,8 @@ def _gain(rows: _Rows, full: Floats, small: Floats, cells: Ints | None, blocks: 
     return Gain(
         gain=float(1 - loss_1.sum() / loss_0.sum()),
         statistic=statistic,
-        p_value=float(stats.t.sf(statistic, df)),
-        dm_p=float(stats.t.sf(rival, rival_df)),
+        p_value=float(t_upper(statistic, df)),
+        dm_p=float(t_upper(rival, rival_df)),
         df=df,
         loss_with=float(loss_1.mean()),
         loss_without=float(loss_0.mean()),
@@ -274,4 +273,4 @@ def _cautious_t(f: Floats, week: Ints, block: Ints | None) -> tuple[float, int]:
         by_block = np.bincount(np.unique(block, return_inverse=True)[1], f)
         choices.append((float(by_block.size * np.var(by_block, ddof=1)), by_block.size - 1))
     tests = [(float(f.sum() / np.sqrt(v)) if v > 0 else 0.0, df) for v, df in choices]
-    return max(tests, key=lambda test: float(stats.t.sf(*test)))
+    return max(tests, key=lambda test: float(t_upper(*test)))

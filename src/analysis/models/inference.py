@@ -5,6 +5,7 @@ Everything is computed from cluster scores and the jackknife of a `Fit`, never b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,8 @@ from scipy import stats
 from analysis.errors import ParameterError, Refused
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, net_regressor, score_sums
-from analysis.models.jackknife import leave_out
+from analysis.models.jackknife import leave_out, leave_out_each
+from analysis.models.tails import t_quantile, t_two_sided
 
 Vcov = Literal["crv3", "crv1", "classical"]
 
@@ -92,8 +94,18 @@ def crv3(fit: Fit) -> Floats:
     & Webb 2023).
     """
     require_clusters(fit.n_clusters)
-    changes = leave_out(fit)
-    return changes.T @ changes * (fit.n_clusters - 1) / fit.n_clusters
+    return jackknife_covariance(leave_out(fit))
+
+
+def crv3_each(fits: Sequence[Fit]) -> list[Floats]:
+    """The same for several outcomes of one least-squares regression (`linear.fit_ols_many`), at little more than one's cost."""
+    require_clusters(fits[0].n_clusters)
+    return [jackknife_covariance(changes) for changes in leave_out_each(fits)]
+
+
+def jackknife_covariance(changes: Floats) -> Floats:
+    """Covariance (p, p) from the changes (G, p) without each cluster."""
+    return changes.T @ changes * (changes.shape[0] - 1) / changes.shape[0]
 
 
 def crv_two_way(fit: Fit, first: ArrayLike, second: ArrayLike) -> Floats:
@@ -148,9 +160,9 @@ def contrast(fit: Fit, weights: ArrayLike, vcov: Vcov | Floats = "crv3") -> Esti
 
 def estimate_from(value: float, std_error: float, df: int) -> Estimate:
     """Interval and p-value of a value with its standard error."""
-    reach = float(stats.t.ppf(0.975, df)) * std_error
+    reach = float(t_quantile(0.975, df)) * std_error
     t = value / std_error if std_error > 0 else float("nan")
-    return Estimate(value, std_error, df, t, float(2 * stats.t.sf(abs(t), df)), value - reach, value + reach)
+    return Estimate(value, std_error, df, t, float(t_two_sided(t, df)), value - reach, value + reach)
 
 
 def hotelling(fit: Fit, restrictions: ArrayLike, vcov: Vcov | Floats = "crv3") -> JointTest:

@@ -8,22 +8,20 @@ out changes only the levels that the cluster touches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import lapack
 from scipy.sparse import csgraph
 
 from analysis.models.absorb import LARGEST_DENSE_SYSTEM, Layout, Table, reducer, solver, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
+from analysis.models.solving import RANK_TOLERANCE, solve_identified, solve_semidefinite
 from analysis.models.sums import run_sums, tally
 
-RANK_TOLERANCE = 1e-10
-SURELY_DEFINITE = 1e-4
 WORTH_REDUCING = 0.5
 LARGEST_TABLE = 1_000_000
 
@@ -58,7 +56,19 @@ def leave_out(fit: Fit) -> Floats:
     A coefficient that cannot be estimated without the cluster is NaN in its row.
     """
     if _is_small_table(fit.system.work.plan, fit.n_coef):
-        return _from_table(fit)
+        return _from_table(fit.system, fit.information, fit.residual[:, None])[0]
+    return _from_islands(fit)
+
+
+def leave_out_each(fits: Sequence[Fit]) -> list[Floats]:
+    """The same for several outcomes of one least-squares regression (`linear.fit_ols_many`), at little more than one's cost."""
+    first = fits[0]
+    if first.system.weight is None and _is_small_table(first.system.work.plan, first.n_coef):
+        return list(_from_table(first.system, first.information, np.column_stack([fit.residual for fit in fits])))
+    return [leave_out(fit) for fit in fits]
+
+
+def _from_islands(fit: Fit) -> Floats:
     islands, cluster = _islands(fit.system), fit.system.cells.cluster
     order = np.lexsort((islands.number, cluster))
     net, whose, island = _net_rows(fit.system)[order], cluster[order], islands.number[order]
@@ -109,22 +119,25 @@ def _cells_of_table(plan: Layout) -> Codes:
     return plan.cells.cluster.astype(np.int64) * plan.effects + plan.cells.effect
 
 
-def _from_table(fit: Fit) -> Floats:
-    """The same for all clusters at once, from tables of clusters by effects; cells without a row weigh nothing."""
-    plan, work, width = fit.system.work.plan, fit.system.work, fit.n_coef
-    weight = np.ones(plan.cells.n) if fit.system.weight is None else fit.system.weight
-    rows = np.column_stack([_net_rows(fit.system), fit.residual, weight])
-    table = np.zeros((plan.clusters * plan.effects, width + 2))
+def _from_table(system: System, information: Floats, residual: Floats) -> Floats:
+    """The same for all clusters at once, from tables of clusters by effects; cells without a row weigh nothing.
+
+    residual: (n, k), one column for each outcome. Returns (k, G, p).
+    """
+    plan, work, width = system.work.plan, system.work, system.columns.width
+    weight = np.ones(plan.cells.n) if system.weight is None else system.weight
+    rows = np.column_stack([_net_rows(system), residual, weight])
+    table = np.zeros((plan.clusters * plan.effects, rows.shape[1]))
     table[_cells_of_table(plan)] = rows
-    net, residual, own = np.split(table.reshape(plan.clusters, plan.effects, -1), [width, width + 1], axis=2)
+    net, left_over, own = np.split(table.reshape(plan.clusters, plan.effects, -1), [width, rows.shape[1] - 1], axis=2)
     left = work.effect_weight[:, None] - own
     # A level that only this cluster has leaves with it.
     after = np.where(left > RANK_TOLERANCE * work.effect_weight[:, None], 1 / np.where(left > 0, left, 1), 0.0)
     grown, weighted, link = 1 + own * after, net * own, to_array(work.link)
-    inner = fit.information - np.matmul((weighted * grown).transpose(0, 2, 1), net)
-    change = -np.matmul(net.transpose(0, 2, 1), residual * grown)[:, :, 0]
+    inner = information - np.matmul((weighted * grown).transpose(0, 2, 1), net)
+    change = -np.matmul(net.transpose(0, 2, 1), left_over * grown)
     shared = after * link
-    right = np.matmul(shared.transpose(0, 2, 1), np.concatenate([weighted, residual], axis=2))
+    right = np.matmul(shared.transpose(0, 2, 1), np.concatenate([weighted, left_over], axis=2))
     whole = work.system + link.T @ (link / work.effect_weight[:, None])
     systems = whole - np.matmul(link.T, shared)
     # A unit leaves with its cluster: it has nothing in common with the rows left.
@@ -133,12 +146,11 @@ def _from_table(fit: Fit) -> Floats:
     right[owner, unit] = -run_sums(plan.starts, np.ones(plan.cells.n), rows[:, :-1])
     systems[owner, unit], systems[owner, :, unit] = 0.0, 0.0
     systems[owner, unit, unit] = np.diag(whole) - work.unit_weight
-    reference, changes = np.diag(fit.information), np.empty((plan.clusters, width))
-    for cluster, (system, share) in enumerate(zip(systems, right, strict=True)):
-        effects = solve_semidefinite(system, share)
-        inner[cluster] -= share[:, :width].T @ effects[:, :width]
-        change[cluster] -= share[:, :width].T @ effects[:, width]
-        changes[cluster] = solve_identified(inner[cluster], change[cluster], reference)
+    reference, changes = np.diag(information), np.empty((residual.shape[1], plan.clusters, width))
+    for cluster, (part, share) in enumerate(zip(systems, right, strict=True)):
+        taken = share[:, :width].T @ solve_semidefinite(part, share)
+        inner[cluster] -= taken[:, :width]
+        changes[:, cluster] = solve_identified(inner[cluster], change[cluster] - taken[:, width:], reference).T
     return changes
 
 
@@ -191,44 +203,3 @@ def _sums(codes: Codes, values: Floats, levels: int) -> Floats:
         out[codes if low < high else slice(low, low + 1)] = values if low < high else values.sum(axis=0)
         return out
     return tally(codes, np.ones(codes.size), values, levels)
-
-
-def solve_semidefinite(matrix: Floats, right: Floats) -> Floats:
-    """A solution (m, k) of a consistent positive semidefinite system; levels that are gone (zero rows) get zero."""
-    diagonal = np.diag(matrix)
-    alive = diagonal > RANK_TOLERANCE * max(float(diagonal.max()), 1e-300)
-    scale = np.where(alive, 1 / np.sqrt(np.where(alive, diagonal, 1.0)), 0.0)
-    scaled = matrix * scale * scale[:, None]
-    np.fill_diagonal(scaled, 1.0)
-    scaled_right = right * scale[:, None]
-    solution = solve_definite(scaled, scaled_right)
-    if solution is None:
-        factor, pivots, rank, _ = lapack.dpstrf(scaled, tol=RANK_TOLERANCE, lower=1)
-        chosen = pivots[:rank] - 1
-        solution = np.zeros_like(scaled_right)
-        solution[chosen] = lapack.dpotrs(factor[:rank, :rank], scaled_right[chosen], lower=1)[0]
-    return solution * scale[:, None]
-
-
-def solve_definite(matrix: Floats, right: Floats) -> Floats | None:
-    """Solution by Cholesky of a matrix with a unit diagonal; None when it is nearly singular."""
-    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0)
-    if failed or float(np.diag(factor).min()) < SURELY_DEFINITE:
-        return None
-    return np.asarray(lapack.dpotrs(factor, right, lower=1)[0])
-
-
-def solve_identified(matrix: Floats, right: Floats, reference: Floats) -> Floats:
-    """Solution (p,) with NaN where the matrix does not determine it; reference: what counts as variation."""
-    scale = 1 / np.sqrt(reference)
-    scaled, scaled_right = matrix * scale * scale[:, None], scale * right
-    solution = solve_definite(scaled, scaled_right)
-    if solution is not None:
-        return scale * solution
-    values, vectors = np.linalg.eigh(scaled)
-    lost = values < RANK_TOLERANCE
-    inverse = np.where(lost, 0.0, 1 / np.where(lost, 1.0, values))
-    out = scale * (vectors @ (inverse * (vectors.T @ scaled_right)))
-    if lost.any():
-        out[(np.abs(vectors[:, lost]) > 1e-6).any(axis=1)] = np.nan
-    return out

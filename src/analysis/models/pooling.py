@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from analysis.errors import InputError
+from analysis.models.tails import t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +107,7 @@ def shrink(estimates: ArrayLike, std_errors: ArrayLike, df: ArrayLike, pooling: 
         )
     in_mean = (1 / (v + pooling.tau2)) / np.sum(1 / (v + pooling.tau2))
     centre = weight * y + (1 - weight) * pooling.mean
-    half = stats.t.ppf(0.975, degrees) * np.sqrt(variance)
+    half = t_quantile(0.975, degrees) * np.sqrt(variance)
     return pd.DataFrame(
         {
             "estimate": centre,
@@ -155,7 +156,7 @@ def _pool(y: Floats, v: Floats, tau2: float) -> Pooling:
     # The floor at one: teams that happen to agree more than chance allows must not shrink the interval.
     scale = max(1.0, _cochran_q(y, v, tau2) / (k - 1)) if k > 1 else 1.0
     se = float(np.sqrt(scale / w.sum()))
-    half = float(stats.t.ppf(0.975, k - 1)) * se if k > 1 else float("nan")
+    half = float(t_quantile(0.975, k - 1)) * se if k > 1 else float("nan")
     return Pooling(
         mean=mean,
         mean_se=se,

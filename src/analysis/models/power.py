@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from analysis.errors import InputError
+from analysis.models.tails import t_quantile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,14 +47,14 @@ def mde_after(std_error: ArrayLike, df: ArrayLike, power: float = 0.8) -> Floats
     se, degrees = np.asarray(std_error, dtype=float), np.asarray(df, dtype=float)
     if (degrees < 1).any() or (se < 0).any() or not 0.5 <= power < 1:
         raise InputError("minimum detectable effect: needs df >= 1, standard errors >= 0 and a power in .5 to 1")
-    return np.asarray((stats.t.ppf(0.975, degrees) + stats.t.ppf(power, degrees)) * se)
+    return np.asarray((t_quantile(0.975, degrees) + t_quantile(power, degrees)) * se)
 
 
 def power_at(effect: ArrayLike, std_error: ArrayLike, df: ArrayLike) -> Floats:
     """Chance that a two-sided 5 % t test with this standard error finds this true effect (non-central t)."""
     degrees = np.asarray(df, dtype=float)
     shift = np.asarray(effect, dtype=float) / np.asarray(std_error, dtype=float)
-    critical = stats.t.ppf(0.975, degrees)
+    critical = t_quantile(0.975, degrees)
     return np.asarray(stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift))
 
 

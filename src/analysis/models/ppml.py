@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.errors import DataError, ParameterError, Refused
 from analysis.models.absorb import Absorber, Layout, absorber, layout, level_sums, run_totals
-from analysis.models.columns import Columns, Combined, as_columns
+from analysis.models.columns import Columns, as_columns
 from analysis.models.design import Cells, Codes, Flags, Floats
 from analysis.models.fit import Dropped, Fit, System, check_rows, keep_rows, name_tuple
 from analysis.models.within import Within, column_sums, net_sums, product, solve_normal, take_out
@@ -112,7 +112,8 @@ def fit_prepared(
     names: tuple[str, ...] | None = None,
 ) -> Fit:
     """Fit rows already chosen."""
-    state, metric, steps = newton(y, columns, plan, offset, start, names)
+    problem = Problem(y, np.flatnonzero(y), run_totals(y, plan), columns, plan)
+    state, metric, steps = newton(problem, problem.begin(offset, start), names)
     return assemble(y, columns, plan, offset, state, metric, steps, used, dropped, names)
 
 
@@ -152,52 +153,49 @@ def assemble(
 def fit_restricted(fit: Fit, restrictions: Floats) -> Fit:
     """The fit under restrictions @ coef = 0 (q, p), with scores and information of all p regressors at that estimate.
 
-    Newton starts from the unrestricted estimate, so it takes a few steps only.
+    Newton begins where the quadratic at the unrestricted estimate has its maximum under the restrictions, unless that is far.
     """
     from scipy.linalg import null_space
 
-    free = null_space(restrictions)
     system, plan = fit.system, fit.system.work.plan
-    columns = Combined(system.columns, free)
-    state, _, steps = newton(system.y, columns, plan, system.offset, free.T @ fit.coef, None)
-    work = absorber(plan, state.mean)
-    metric = Metric(work, take_out(work, system.columns, (system.y - state.mean)[:, None], state.mean))
-    full = replace(state, coef=free @ state.coef)
+    problem = Problem(system.y, np.flatnonzero(system.y), run_totals(system.y, plan), system.columns, plan)
+    free, pull = null_space(restrictions), fit.bread @ restrictions.T
+    move = -pull @ np.linalg.solve(restrictions @ pull, restrictions @ fit.coef)
+    if float(move @ fit.information @ move) < NEAR * float(system.y.sum()):
+        start = problem.at(fit.coef + move, np.log(fit.fitted) + problem.change(system.within, move))
+    else:
+        start = problem.begin(system.offset, free @ (free.T @ fit.coef))
+    state, metric, steps = newton(problem, start, None, free)
     return assemble(
-        system.y, system.columns, plan, system.offset, full, metric, steps, fit.used, fit.dropped, fit.names
+        system.y, system.columns, plan, system.offset, state, metric, steps, fit.used, fit.dropped, fit.names
     )
 
 
 def newton(
-    y: Floats,
-    columns: Columns,
-    plan: Layout,
-    offset: Floats | None,
-    start: Floats | None,
-    names: tuple[str, ...] | None,
+    problem: Problem, state: State, names: tuple[str, ...] | None, free: Floats | None = None
 ) -> tuple[State, Metric, int]:
     """Maximise the concentrated likelihood; returns the state, its metric and the number of steps.
 
-    Near the maximum every other step keeps the metric of the one before it, which is most of a step's work (Shamanskii
-    1967: convergence of order three for each metric). A step whose size, as a mean square change of the log mean, is
-    negligible is the last one and leaves its metric as it is; one lost in rounding is not taken. Means are relative to
-    the mean outcome in that comparison, so the outcome's unit does not matter.
+    free: (p, m) directions in which the coefficients may move, or None for all. Near the maximum every other step keeps the
+    metric of the one before it, which is most of a step's work (Shamanskii 1967: convergence of order three for each
+    metric). A step whose size, as a mean square change of the log mean, is negligible is the last one and leaves its metric
+    as it is; one lost in rounding is not taken. Means are relative to the mean outcome in that comparison, so the outcome's
+    unit does not matter.
     """
-    problem = Problem(y, np.flatnonzero(y), run_totals(y, plan), columns, plan)
-    state = problem.begin(offset, start)
+    y, plan, columns = problem.y, problem.plan, problem.columns
     metric, kept = problem.metric(state), False
     for step in range(1, MOST_STEPS + 1):
         residual = y - state.mean
         effect_sums = level_sums(plan.cells.effect, residual, plan.effects)
-        work, within = metric.work, metric.within
+        within = metric.within
         cross = (
             column_sums(plan, columns, residual) - within.effect_part.T @ effect_sums if kept else within.cross[:, 0]
         )
-        move = solve_normal(within, cross, names)
-        free = work.solve(None, effect_sums[:, None])[1][:, 0]
-        decrement = float(move @ cross + free @ effect_sums) / float(y.sum())
+        move = solve_normal(within, cross, names) if free is None else free @ solve_normal(*_along(within, cross, free))
+        effects = metric.work.solve(None, effect_sums[:, None])[1][:, 0]
+        decrement = float(move @ cross + effects @ effect_sums) / float(y.sum())
         if decrement > LOST_IN_ROUNDING:
-            direction = product(plan, columns, move) + (free - within.effect_part @ move)[plan.cells.effect]
+            direction = problem.change(within, move) + effects[plan.cells.effect]
             state = problem.search(state, move, direction)
         if decrement <= CLOSE_ENOUGH and not kept:
             return state, metric, step
@@ -207,6 +205,11 @@ def newton(
         f"the Poisson regression did not converge in {MOST_STEPS} steps: a combination of regressors probably "
         "separates zero from positive outcomes; use fewer regressors or lags"
     )
+
+
+def _along(within: Within, cross: Floats, free: Floats) -> tuple[Within, Floats]:
+    """The normal equations of moves along the directions free (p, m)."""
+    return replace(within, gram=free.T @ within.gram @ free, spread=(free**2).T @ within.spread), free.T @ cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,10 @@ class Problem:
         mean = unit_scaled(self.totals, linear, self.plan)
         loss = -float(self.y.take(self.positive) @ np.log(mean.take(self.positive)))
         return State(coef, linear, mean, loss)
+
+    def change(self, within: Within, move: Floats) -> Floats:
+        """Change (n,) of the log mean, effects following, but for a level a unit, which is concentrated out."""
+        return product(self.plan, self.columns, move) - (within.effect_part @ move)[self.plan.cells.effect]
 
     def metric(self, state: State) -> Metric:
         """The metric of the means at a state; its cross products are those with the residuals there."""

@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.errors import InputError
 from analysis.models.design import Cells, lag_basis, lag_terms
 from analysis.models.inference import contrast
 from analysis.models.linear import fit_ols
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -86,4 +86,4 @@ def _beside(lags: Floats, place: int) -> list[Floats]:
 
 
 def _simultaneous(df: int, tests: int) -> float:
-    return float(stats.t.ppf(1 - 0.025 / tests, df))
+    return float(t_quantile(1 - 0.025 / tests, df))

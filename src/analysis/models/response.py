@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.errors import InputError, Refused
 from analysis.models.design import Cells, lag_basis, lag_terms
 from analysis.models.inference import contrast, crv3, hotelling
 from analysis.models.linear import fit_ols
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_quantile
 
 Floats = NDArray[np.float64]
 Shape = Literal["none", "straight", "saturating", "accelerating"]
@@ -110,7 +110,7 @@ def _fieller(slopes: Floats, covariance: Floats, df: int, cap: float) -> tuple[f
     peak = float(-slopes[0] / (2 * slopes[1]))
     if not 0 < peak <= cap:
         return np.nan, np.nan, np.nan
-    t2 = stats.t.ppf(0.975, df) ** 2
+    t2 = t_quantile(0.975, df) ** 2
     a = 4 * (slopes[1] ** 2 - t2 * covariance[1, 1])
     half_b = 2 * (slopes[0] * slopes[1] - t2 * covariance[0, 1])
     c = slopes[0] ** 2 - t2 * covariance[0, 0]
@@ -126,7 +126,7 @@ def _curve(slopes: Floats, covariance: Floats, df: int, cap: float) -> pd.DataFr
     table = {"count": count}
     for name, rows in (("effect", level), ("marginal", step)):
         value = rows @ slopes
-        half = stats.t.ppf(0.975, df) * np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows))
+        half = t_quantile(0.975, df) * np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows))
         low, high = ("low", "high") if name == "effect" else ("marginal_low", "marginal_high")
         table |= {name: value, low: value - half, high: value + half}
     return pd.DataFrame(table)

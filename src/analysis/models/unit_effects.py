@@ -1,10 +1,11 @@
 """Small, fast fits with one effect per unit, made to be repeated hundreds of times on growing windows.
 
-Used by the out-of-sample comparison and the carry-over search, where nearly the same model is fitted at every origin
-or grid point. The unit effects are concentrated out, so only the slopes are iterated, starting from the last
-solution; a smaller model starts from the larger one's quadratic and reuses its curvature. Standard errors are not
+Used by the out-of-sample comparison, where nearly the same model is fitted at every origin, whole and without each group of
+columns. The unit effects are concentrated out, so only the slopes are iterated, starting from the last solution; smaller
+models start from the larger one's quadratic, reuse its curvature and are stepped side by side. Standard errors are not
 computed here: the panel engine does that."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,29 +88,35 @@ def fit_units(rows: UnitRows, family: str, start: Floats | None = None) -> UnitF
         z = rows.x - (np.add.reduceat(rows.x, rows.begins, axis=0) / rows.counts[:, None])[rows.position]
         information = z.T @ z
         return _gaussian(rows, solve(information, z.T @ rows.y), information)
-    return _newton(rows, np.zeros(k) if start is None else start, None, np.ones(k, dtype=bool))
+    return _newton(rows, np.zeros(k) if start is None else start, np.ones(k, dtype=bool))
 
 
-def refit_without(rows: UnitRows, family: str, fit: UnitFit, keep: Flags) -> UnitFit:
-    """The same model with only the columns in keep, (k,), from the larger model's fit on the same rows."""
+def refit_without(rows: UnitRows, family: str, fit: UnitFit, keeps: Sequence[Flags]) -> list[UnitFit]:
+    """The same model with only some of its columns, from the larger model's fit on the same rows.
+
+    keeps: for each smaller model the columns (k,) it keeps.
+    """
     if rows.codes.size == 0:
-        return fit
-    out = ~keep
-    inner = fit.information[np.ix_(keep, keep)]
-    slopes = np.zeros(keep.size)
-    slopes[keep] = fit.slopes[keep] + solve(inner, fit.information[np.ix_(keep, out)] @ fit.slopes[out])
+        return [fit for _ in keeps]
+    slopes, inverses = np.zeros((len(keeps), fit.slopes.size)), np.zeros((len(keeps), *fit.information.shape))
+    for j, keep in enumerate(keeps):
+        inner = np.ix_(keep, keep)
+        pulled = fit.information[np.ix_(keep, ~keep)] @ fit.slopes[~keep]
+        solved = solve(fit.information[inner], np.column_stack([pulled, np.eye(int(keep.sum()))]))
+        slopes[j, keep], inverses[j][inner] = fit.slopes[keep] + solved[:, 0], solved[:, 1:]
     if family == "gaussian":
-        return _gaussian(rows, slopes, fit.information)
-    return _newton(rows, slopes, inner, keep)
+        return [_gaussian(rows, each, fit.information) for each in slopes]
+    return _chords(rows, slopes, inverses, fit.information, keeps)
 
 
 def solve(gram: Floats, right: Floats) -> Floats:
-    """gram^-1 right for a positive semi-definite gram: columns without variation get 0, exact copies share theirs."""
+    """gram^-1 right, (k,) or (k, m), for a positive semi-definite gram: columns without variation get 0, exact copies share
+    theirs."""
     if right.size == 0:
         return right
     diagonal = gram.diagonal()
     nudged = gram.copy()
-    nudged.flat[:: right.size + 1] += 1e-9 * np.maximum(diagonal, 1e-6 * diagonal.max()) + 1e-300
+    nudged.flat[:: diagonal.size + 1] += 1e-9 * np.maximum(diagonal, 1e-6 * diagonal.max()) + 1e-300
     _, solution, failed = lapack.dposv(nudged, right, lower=1)
     return np.asarray(np.linalg.solve(nudged, right) if failed else solution, dtype=float)
 
@@ -121,41 +128,68 @@ def _gaussian(rows: UnitRows, slopes: Floats, information: Floats) -> UnitFit:
     return UnitFit(slopes, _by_code(rows, means), information, -0.5 * float(residual @ residual))
 
 
-def _newton(rows: UnitRows, slopes: Floats, curvature: Floats | None, keep: Flags) -> UnitFit:
-    """Maximise the concentrated likelihood; with a borrowed curvature, by chord steps for as long as they improve."""
-    value, mu, log_mass = _likelihood(rows, slopes)
-    information = curvature
+def _newton(rows: UnitRows, slopes: Floats, keep: Flags) -> UnitFit:
+    """Maximise the concentrated likelihood over the columns in keep."""
+    value, mu, log_mass = _likelihood(rows, slopes[None])
     for _ in range(MAX_STEPS):
-        if curvature is None or information is None:
-            information = _information(rows, mu)[np.ix_(keep, keep)]
+        information = _information(rows, mu[0])[np.ix_(keep, keep)]
         step = np.zeros(keep.size)
-        score = (rows.x.T @ (rows.y - mu))[keep]
+        score = ((rows.y - mu[0]) @ rows.x)[keep]
         step[keep] = solve(information, score)
-        promised = float(score @ step[keep])
-        last = promised <= (LAST_NEWTON_GAIN if curvature is None else LAST_CHORD_GAIN)
-        trial = _likelihood(rows, slopes + step)
-        if curvature is not None and trial[0] < value:
-            curvature = None  # the borrowed curvature has stopped helping
-            continue
-        while trial[0] < value - 1e-9 * (1 + abs(value)) and np.abs(step).max() > 1e-9:
+        last = float(score @ step[keep]) <= LAST_NEWTON_GAIN
+        trial = _likelihood(rows, (slopes + step)[None])
+        while trial[0][0] < value[0] - 1e-9 * (1 + abs(value[0])) and np.abs(step).max() > 1e-9:
             step = step / 2
-            trial = _likelihood(rows, slopes + step)
+            trial = _likelihood(rows, (slopes + step)[None])
         slopes = slopes + step
         value, mu, log_mass = trial
         if last:
             break
     full = np.zeros((keep.size, keep.size))
     full[np.ix_(keep, keep)] = information
-    return UnitFit(slopes, _by_code(rows, np.log(rows.total) - log_mass), full, value)
+    return UnitFit(slopes, _by_code(rows, np.log(rows.total) - log_mass[0]), full, float(value[0]))
 
 
-def _likelihood(rows: UnitRows, slopes: Floats) -> tuple[float, Floats, Floats]:
-    eta = rows.x @ slopes
-    top = np.maximum.reduceat(eta, rows.begins)
-    weight = np.exp(eta - top[rows.position])
-    mass = np.add.reduceat(weight, rows.begins)
+def _chords(
+    rows: UnitRows, slopes: Floats, inverses: Floats, information: Floats, keeps: Sequence[Flags]
+) -> list[UnitFit]:
+    """Maximise several concentrated likelihoods side by side with borrowed curvatures: slopes (m, k), inverses (m, k, k).
+
+    A model that its borrowed curvature stops helping ends by Newton's own steps.
+    """
+    value, mu, log_mass = _likelihood(rows, slopes)
+    found: list[UnitFit | None] = [None] * len(keeps)
+    going = np.arange(len(keeps))
+    for _ in range(MAX_STEPS):
+        score = (rows.y - mu) @ rows.x
+        step = np.matmul(inverses[going], score[:, :, None])[:, :, 0]
+        last = np.einsum("mk,mk->m", score, step) <= LAST_CHORD_GAIN
+        trial, mu, log_mass = _likelihood(rows, slopes[going] + step)
+        worse = trial < value[going]
+        slopes[going[~worse]] += step[~worse]
+        value[going] = trial
+        for j in np.flatnonzero(worse):
+            found[going[j]] = _newton(rows, slopes[going[j]], keeps[going[j]])
+        for j in np.flatnonzero(last & ~worse):
+            inner = np.where(np.outer(keeps[going[j]], keeps[going[j]]), information, 0.0)
+            levels = _by_code(rows, np.log(rows.total) - log_mass[j])
+            found[going[j]] = UnitFit(slopes[going[j]], levels, inner, float(trial[j]))
+        on = ~(worse | last)
+        going, mu = going[on], mu[on]
+        if not going.size:
+            break
+    return [fit or _newton(rows, slopes[j], keeps[j]) for j, fit in enumerate(found)]
+
+
+def _likelihood(rows: UnitRows, slopes: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log likelihoods (m,), means (m, n) and log sums of exp (m, u) for slopes (m, k)."""
+    eta = slopes @ rows.x.T
+    top = np.maximum.reduceat(eta, rows.begins, axis=1)
+    weight = np.exp(eta - top.take(rows.position, axis=1))
+    mass = np.add.reduceat(weight, rows.begins, axis=1)
     log_mass = np.log(mass) + top
-    return float(rows.y @ eta - rows.total @ log_mass), weight * (rows.total / mass)[rows.position], log_mass
+    weight *= (rows.total / mass).take(rows.position, axis=1)
+    return eta @ rows.y - log_mass @ rows.total, weight, log_mass
 
 
 def _information(rows: UnitRows, mu: Floats) -> Floats:

@@ -18,6 +18,7 @@ from analysis.models.absorb import Absorber, Layout, cross_sums, level_sums, run
 from analysis.models.columns import LOSES_DIGITS, Columns
 from analysis.models.design import Codes, Floats
 from analysis.models.lagslices import Moments, as_slices, moments, residual_pass
+from analysis.models.solving import solve_definite
 from analysis.models.sums import Block, added, blocks, in_halves, run_sums, tally
 
 COLLINEAR = 1e-10
@@ -226,14 +227,15 @@ def solve_normal(within: Within, right: Floats, names: tuple[str, ...] | None = 
     scale = np.sqrt(np.where(left > ABSORBED * within.spread, left, 0.0))
     if not scale.all():
         raise Refused(f"{_label(names, np.flatnonzero(scale == 0))}: no variation left beside the fixed effects")
-    scaled = within.gram / np.outer(scale, scale)
+    scaled, by_row = within.gram / np.outer(scale, scale), scale if right.ndim == 1 else scale[:, None]
+    solution = solve_definite(scaled, right / by_row)
+    if solution is not None:
+        return solution / by_row
     values, vectors = np.linalg.eigh(scaled)
     if values[0] < COLLINEAR:
         tied = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-3)
         raise Refused(f"{_label(names, tied)}: these regressors cannot be told apart; drop one of them")
-    scaled_right = right / (scale if right.ndim == 1 else scale[:, None])
-    solution = vectors @ ((vectors.T @ scaled_right) / (values if right.ndim == 1 else values[:, None]))
-    return solution / (scale if right.ndim == 1 else scale[:, None])
+    return np.asarray((vectors / values) @ (vectors.T @ (right / by_row))) / by_row
 
 
 def _label(names: tuple[str, ...] | None, positions: Codes) -> str:
