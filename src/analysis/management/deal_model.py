@@ -7,12 +7,13 @@ and a factor for the good and bad spells that all deals of a period share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis import words
 from analysis.errors import Refused
@@ -24,6 +25,7 @@ SAY = words.Voice("management.refused")
 MIN_WON = 5  # deals won below which no distribution of sizes or times is drawn
 _LONGEST_WEEKS = 78
 _AT_ONCE = 16_384  # numbers worked on together: they stay in the processor's cache
+Columns = Mapping[str, NDArray[Any]]  # cases as arrays of equal length, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class DealModel:
 
 
 def deal_model(
-    cases: pd.DataFrame, sizes: Floats, *, horizon_weeks: float = 13.0, draws: int = 1000, seed: int = 0
+    cases: Columns | pd.DataFrame, sizes: Floats, *, horizon_weeks: float = 13.0, draws: int = 1000, seed: int = 0
 ) -> DealModel:
     """Model from deal cases (`days`, `end`, `late` and `start` where known, see `deals.timed_deals`) and the booked sizes
     of won deals.
@@ -66,7 +68,8 @@ def deal_model(
     """
     sizes = np.asarray(sizes, dtype=float)
     sizes = sizes[sizes > 0]
-    won_count = int((cases["end"].to_numpy() == EVENT).sum())
+    end = np.asarray(cases["end"])
+    won_count = int((end == EVENT).sum())
     if won_count < MIN_WON or len(sizes) < MIN_WON:
         raise Refused(SAY.text("few_won", {"won": min(won_count, len(sizes)), "needed": MIN_WON}))
     rng = np.random.default_rng(seed)
@@ -77,15 +80,15 @@ def deal_model(
     log_mean = log.mean() + log_sd * rng.standard_normal(draws) / np.sqrt(len(log))
     shape = (log - log.mean()) / max(spread, 1e-9) * np.sqrt(len(log) / (len(log) - 1)) if spread else np.zeros(1)
     spell = _spell_sd(cases, won.mean(axis=0), ended.mean(axis=0), horizon_weeks) if "start" in cases else 0.0
-    share = won_count / len(cases)
-    return DealModel(won, ended, log_mean, log_sd, shape, spell, float(sizes.mean()), share, len(cases), won_count)
+    share = won_count / len(end)
+    return DealModel(won, ended, log_mean, log_sd, shape, spell, float(sizes.mean()), share, len(end), won_count)
 
 
-def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _curves(cases: Columns | pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Aalen-Johansen curves by week of age under Dirichlet weights on the deals."""
     week, entry = _weeks(cases["days"]), _entry(cases)
     ages = int(week.max()) + 1
-    count = np.bincount((entry * ages + week) * 3 + cases["end"].to_numpy())
+    count = np.bincount((entry * ages + week) * 3 + np.asarray(cases["end"]))
     cells = np.flatnonzero(count)
     # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
     weight = rng.gamma(count[cells], size=(draws, len(cells)))
@@ -107,13 +110,13 @@ def _curves(cases: pd.DataFrame, draws: int, rng: np.random.Generator) -> tuple[
     return np.hstack([start, won]), np.hstack([start, 1 - stay])
 
 
-def _weeks(days: pd.Series) -> Places:
-    return np.minimum(days.to_numpy(dtype=float) // 7, _LONGEST_WEEKS - 1).astype(np.int64)
+def _weeks(days: ArrayLike) -> Places:
+    return np.minimum(np.asarray(days, dtype=np.float64) // 7, _LONGEST_WEEKS - 1).astype(np.int64)
 
 
-def _entry(cases: pd.DataFrame) -> Places:
+def _entry(cases: Columns | pd.DataFrame) -> Places:
     """Week of age from which each deal is known of: of deals begun before the records only those that lasted are in them."""
-    return _weeks(cases["late"]) if "late" in cases else np.zeros(len(cases), np.int64)
+    return _weeks(cases["late"]) if "late" in cases else np.zeros(len(cases["days"]), np.int64)
 
 
 def _by_age(weight: Floats, age: Places, chosen: NDArray[np.bool_], ages: int) -> Floats:
@@ -123,11 +126,11 @@ def _by_age(weight: Floats, age: Places, chosen: NDArray[np.bool_], ages: int) -
     return np.dot(weight[:, chosen], onto)
 
 
-def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: float) -> float:
+def _spell_sd(cases: Columns | pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: float) -> float:
     """Spread between spells beyond chance: wins per spell against those expected from deals at risk (moments)."""
     hazard = np.diff(won) / np.maximum(1 - ended[:-1], 1e-9)
-    weeks = np.minimum(cases["days"].to_numpy(dtype=float) // 7, len(hazard) - 1).astype(int)
-    start = (cases["start"].to_numpy(dtype="datetime64[D]").astype(np.int64) - 4) // 7
+    weeks = np.minimum(np.asarray(cases["days"], dtype=np.float64) // 7, len(hazard) - 1).astype(np.int64)
+    start = (np.asarray(cases["start"], dtype="datetime64[D]").astype(np.int64) - 4) // 7
     entry = np.minimum(_entry(cases), weeks)
     reps = weeks + 1 - entry
     age = np.arange(reps.sum()) - np.repeat(np.cumsum(reps) - reps - entry, reps)
@@ -136,7 +139,7 @@ def _spell_sd(cases: pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: fl
     size = max(round(horizon_weeks), 1)
     spell = (last - calendar) // size
     expected = np.bincount(spell, weights=hazard[age])
-    actual = np.bincount((last - (start + weeks)[cases["end"].to_numpy() == EVENT]) // size, minlength=len(expected))
+    actual = np.bincount((last - (start + weeks)[np.asarray(cases["end"]) == EVENT]) // size, minlength=len(expected))
     whole = expected > 0
     whole[-1] = False  # the oldest spell is cut off
     e, o = expected[whole], actual[whole].astype(float)
@@ -218,7 +221,8 @@ def won_amounts(
     model: DealModel, won: NDArray[np.bool_], rng: np.random.Generator, known: Floats | None = None
 ) -> tuple[Places, Places, Floats]:
     """Draw, case and booked amount of every case that is won: the case's known amount where there is one, else drawn."""
-    draw, case = np.divmod(np.flatnonzero(won), max(won.shape[1], 1))
+    draw = np.repeat(np.arange(len(won)), np.count_nonzero(won, axis=1))
+    case = np.flatnonzero(won) - draw * won.shape[1]
     size = drawn_sizes(model, draw, rng)
     return draw, case, size if known is None else np.where(np.isnan(known[case]), size, known[case])
 

@@ -94,8 +94,8 @@ def _chances(book: Book, rows: pd.DataFrame, draws: int, seed: int) -> Floats:
         season = rest_of_period(book, float(rows["elapsed"].iloc[mine[0]]), draws, seed)
         noise = np.random.default_rng(seed).standard_normal((draws, len(mine)))
         factors = np.exp(standing[mine, 0] + standing[mine, 1] * noise) * season[:, None]
-        days, end, amount = (cases[column].to_numpy() for column in ("days", "end", "amount"))
-        of_rep, fresh = cases["rep"].to_numpy(), (cases["start"] > recent).to_numpy()
+        days, end, amount, of_rep = (cases[column] for column in ("days", "end", "amount", "rep"))
+        fresh = cases["start"] > recent
         for place, row in enumerate(mine):
             own = of_rep == rep[row]
             still = own & (end == OPEN)

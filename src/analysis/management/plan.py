@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from analysis.errors import ParameterError
 from analysis.management.deal_model import (
     DealModel,
-    blocks,
     draw_spells,
     drawn_sizes,
     later_wins,
@@ -101,16 +100,17 @@ def chance_curve(
 
 
 def _reached(draw: Places, case: Places, amount: Floats, base: Floats, most: int, missing: float) -> Floats:
-    """Number of draws that reach what is missing with the first 0..most cases. draw: ascending."""
-    out = np.zeros(most + 1)
-    for part in blocks(len(base), most + 1):
-        first, end = np.searchsorted(draw, [part.start, part.stop])
-        total = np.zeros((part.stop - part.start, most + 1))
-        total[draw[first:end] - part.start, case[first:end] + 1] = amount[first:end]
-        np.cumsum(total, axis=1, out=total)
-        total += base[part, None]
-        out += np.count_nonzero(total >= missing, axis=0)
-    return out
+    """Number of draws that reach what is missing with the first 0..most cases. draw, and case within it: ascending."""
+    wins = np.bincount(draw, minlength=len(base))
+    first = np.cumsum(wins) - wins
+    total = np.zeros((len(base), int(wins.max()) + 1))  # after none, one, two, ... of the draw's wins
+    total[draw, np.arange(1, len(draw) + 1) - first[draw]] = amount
+    np.cumsum(total, axis=1, out=total)
+    total += base[:, None]
+    short = np.count_nonzero(total < missing, axis=1)  # no amount is negative: whoever gets there stays there
+    later, needed = (short > 0) & (short <= wins), np.zeros(len(base), dtype=np.int64)
+    needed[later] = case[first[later] + short[later] - 1] + 1
+    return np.cumsum(np.bincount(needed[short <= wins], minlength=most + 1)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)

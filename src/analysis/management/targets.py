@@ -19,13 +19,13 @@ from analysis import words
 from analysis.errors import ParameterError, Refused
 from analysis.management.book import Book, NotRecorded
 from analysis.management.closings import rest_of_period
-from analysis.management.deal_model import DealModel, deal_model
+from analysis.management.deal_model import Columns, DealModel, deal_model
 from analysis.management.deals import timed_asks, timed_deals
 from analysis.management.intervals import Floats
 from analysis.management.levers import NO_STUDY, UNTESTED, levers
 from analysis.management.plan import ChanceCurve, Goal, Outlook, activity_curve, chance_curve
 from analysis.management.records import attempt_places, won_credit
-from analysis.management.roster import Places, day_numbers, places, roster
+from analysis.management.roster import Places, places, roster
 from analysis.management.survival import EVENT, OPEN
 
 SAY = words.Voice("management.targets")
@@ -99,16 +99,25 @@ def _running_quotas(book: Book) -> dict[str, NDArray[Any]]:
 
 def _goal(book: Book, mine: NDArray[np.bool_], quota: float, start: pd.Timestamp, end: pd.Timestamp) -> Goal:
     """mine: which reps of the roster are the team's."""
-    won, cases = won_credit(book), timed_deals(book)
-    rep = book.shared("won_rep", lambda: places(won["rep_id"], roster(book).reps))
-    closed = won["closed_on"].to_numpy()
-    booked = won["credit"].to_numpy()[(closed >= start) & (closed < end) & _of(mine, rep)]
-    running = book.shared("running_deals", lambda: cases.loc[cases["end"].to_numpy() == OPEN])
-    running = running.loc[_of(mine, running["rep"].to_numpy())]
+    won, running = book.shared("won_columns", lambda: _won(book)), book.shared("running_deals", lambda: _running(book))
+    booked = won["credit"][(won["closed_on"] >= start) & (won["closed_on"] < end) & _of(mine, won["rep"])]
     weeks = max((end - book.as_of).days - 1, 0) / 7
     elapsed = ((book.as_of - start).days + 1) / max((end - start).days, 1)
-    ages, amounts = running["days"].to_numpy() / 7, running["amount"].to_numpy()
+    ours = _of(mine, running["rep"])
+    ages, amounts = running["days"][ours] / 7, running["amount"][ours]
     return Goal(quota, float(booked.sum()), weeks, ages, amounts, elapsed)
+
+
+def _won(book: Book) -> Columns:
+    won = won_credit(book)
+    rep = places(won["rep_id"], roster(book).reps)
+    return {"rep": rep, **{name: won[name].to_numpy() for name in ("closed_on", "credit")}}
+
+
+def _running(book: Book) -> Columns:
+    cases = timed_deals(book)
+    still = cases["end"].to_numpy() == OPEN
+    return {name: cases[name].to_numpy()[still] for name in ("rep", "days", "amount")}
 
 
 def _of(mine: NDArray[np.bool_], rep: Places) -> NDArray[np.bool_]:
@@ -142,14 +151,15 @@ def targets(book: Book, team_id: str, *, draws: int = DRAWS, seed: int = 0) -> T
     kinds = _activity_rows(book, team_id, Outlook(model, goal, pace(starts), season, seed))
     rows += [row for row, _ in kinds]
     curves |= {str(row["lever"]): tried for row, tried in kinds if tried is not None}
-    levers = pd.DataFrame(rows)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    levers = pd.DataFrame({name: [row.get(name, np.nan) for row in rows] for name in columns})
     return Targets(team_id, goal, as_is, levers, curves)
 
 
-def team_cases(book: Book, team_id: str) -> tuple[pd.DataFrame, Floats]:
-    """The team's deals as cases (see `deals.timed_deals`) and the amounts of those won."""
+def team_cases(book: Book, team_id: str) -> tuple[Columns, Floats]:
+    """The team's deals as cases (see `deals.timed_deals`), column by column, and the amounts of those won."""
     cases = _of_team(book, "deals", timed_deals(book), team_id)
-    return cases, cases["amount"].to_numpy()[cases["end"].to_numpy() == EVENT]
+    return cases, cases["amount"][cases["end"] == EVENT]
 
 
 def team_model(book: Book, team_id: str, weeks_left: float, draws: int, seed: int) -> DealModel:
@@ -161,17 +171,19 @@ def team_model(book: Book, team_id: str, weeks_left: float, draws: int, seed: in
     )
 
 
-def _of_team(book: Book, name: str, cases: pd.DataFrame, team_id: str) -> pd.DataFrame:
+def _of_team(book: Book, name: str, cases: pd.DataFrame, team_id: str) -> Columns:
     teams = roster(book).teams
-    order, bounds = book.shared(f"{name} by team", lambda: _by_team(cases["team"].to_numpy(), len(teams)))
+    columns, bounds = book.shared(f"{name} by team", lambda: _by_team(cases, len(teams)))
     team = int(np.searchsorted(teams, team_id))
-    return cases.iloc[order[bounds[team] : bounds[team + 1]] if team < len(teams) and teams[team] == team_id else []]
+    rows = slice(*bounds[team : team + 2]) if team < len(teams) and teams[team] == team_id else slice(0)
+    return {name: values[rows] for name, values in columns.items()}
 
 
-def _by_team(team: Places, teams: int) -> tuple[Places, Places]:
-    """Rows in the order of their teams, and where each team's begin (those without a team come first)."""
-    order = np.argsort(team, kind="stable")
-    return order, np.searchsorted(team[order], np.arange(teams + 1))
+def _by_team(cases: pd.DataFrame, teams: int) -> tuple[Columns, Places]:
+    """The columns in the order of their teams, and where each team's begin (those without a team come first)."""
+    order = np.argsort(cases["team"].to_numpy(), kind="stable")
+    columns = {str(name): values.to_numpy()[order] for name, values in cases.items()}
+    return columns, np.searchsorted(columns["team"], np.arange(teams + 1))
 
 
 def _ask_curve(
@@ -182,7 +194,7 @@ def _ask_curve(
     if isinstance(cases, NotRecorded):
         return None
     frame = _of_team(book, "asks", cases, team_id)
-    days, end, amount = (frame[name].to_numpy() for name in ("days", "end", "amount"))
+    days, end, amount = (frame[name] for name in ("days", "end", "amount"))
     ask_goal = replace(goal, open_ages=days[end == OPEN] / 7, open_amounts=amount[end == OPEN])
     sizes = amount[end == EVENT]
     try:
@@ -194,9 +206,9 @@ def _ask_curve(
     return curve, model, ask_goal, starts
 
 
-def weekly(starts: pd.Series, as_of: pd.Timestamp) -> Floats:
+def weekly(starts: NDArray[np.datetime64], as_of: pd.Timestamp) -> Floats:
     """Counts by week, the last seven days first."""
-    ago = (_today(as_of) - day_numbers(starts)) // 7
+    ago = (_today(as_of) - starts.astype("datetime64[D]").astype(np.int64)) // 7
     return np.bincount(ago[ago >= 0], minlength=PACE_WEEKS).astype(np.float64)
 
 
