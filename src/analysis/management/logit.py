@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from analysis import words
 from analysis.errors import Refused
@@ -34,8 +34,8 @@ class GroupedLogit:
         """Estimate of weights' coef, low, high, p-value; t with groups - 1 degrees of freedom."""
         value = float(weights @ self.coef)
         error = float(np.sqrt(weights @ self.cov @ weights))
-        half = float(stats.t.ppf(0.5 + level / 2, self.groups - 1)) * error
-        return value, value - half, value + half, float(2 * stats.t.sf(abs(value / error), self.groups - 1))
+        half = float(special.stdtrit(self.groups - 1, 0.5 + level / 2)) * error
+        return value, value - half, value + half, float(2 * special.stdtr(self.groups - 1, -abs(value / error)))
 
 
 def fit_logit(x: Floats, y: Floats, group: NDArray[np.int64]) -> GroupedLogit:
@@ -45,29 +45,31 @@ def fit_logit(x: Floats, y: Floats, group: NDArray[np.int64]) -> GroupedLogit:
     used = ((won > 0) & (won < number))[group]
     if used.sum() < x.shape[1] + 10:
         raise Refused(SAY.text("few_mixed"))
-    x, y = x[used], y[used]
+    # Rows in the order of their groups, regressors as rows: sums by group are then sums of neighbours.
     code = np.unique(group[used], return_inverse=True)[1]
-    beta, alpha = np.zeros(x.shape[1]), special.logit(np.bincount(code, y) / np.bincount(code))
+    order = np.argsort(code, kind="stable")
+    code, x, y = code[order], np.ascontiguousarray(x[used][order].T), y[used][order]
+    first = np.flatnonzero(np.diff(code, prepend=-1))
+    beta, alpha = np.zeros(len(x)), special.logit(_sums(y, first) / np.bincount(code))
     for _ in range(50):
-        p = special.expit(x @ beta + alpha[code])
+        p = special.expit(beta @ x + alpha[code])
         weight, residual = p * (1 - p), y - p
-        wide = np.maximum(np.bincount(code, weight), 1e-10)
-        score = np.bincount(code, residual)
-        mixed = _sums(code, x * weight[:, None], len(wide))
-        bread = x.T @ (x * weight[:, None]) - mixed.T @ (mixed / wide[:, None])
-        step = np.linalg.solve(bread, x.T @ residual - mixed.T @ (score / wide))
-        beta, alpha = beta + step, alpha + (score - mixed @ step) / wide
+        wide, score, weighted = np.maximum(_sums(weight, first), 1e-10), _sums(residual, first), x * weight
+        mixed = _sums(weighted, first)
+        bread = weighted @ x.T - (mixed / wide) @ mixed.T
+        step = np.linalg.solve(bread, x @ residual - mixed @ (score / wide))
+        beta, alpha = beta + step, alpha + (score - step @ mixed) / wide
         if np.abs(step).max(initial=0.0) < 1e-9 and np.abs(score).max() < 1e-7:
             break
     else:
         raise Refused(SAY.text("separated"))
-    net = x - (mixed / wide[:, None])[code]
-    scores = _sums(code, net * residual[:, None], len(wide))
+    scores = _sums((x - (mixed / wide)[:, code]) * residual, first)
     inverse = np.linalg.inv(bread)
     groups = len(wide)
-    cov = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)
+    cov = inverse @ (scores @ scores.T) @ inverse * groups / (groups - 1)
     return GroupedLogit(beta, cov, alpha, used, groups)
 
 
-def _sums(code: NDArray[np.int64], values: Floats, groups: int) -> Floats:
-    return np.column_stack([np.bincount(code, values[:, k], groups) for k in range(values.shape[1])])
+def _sums(values: Floats, first: NDArray[np.int64]) -> Floats:
+    """Sums (..., groups) of values (..., n) that stand group by group; first: where each group begins."""
+    return np.asarray(np.add.reduceat(values, first, axis=-1), dtype=np.float64)

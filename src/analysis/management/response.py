@@ -92,7 +92,10 @@ def _raw_slope(rows: pd.DataFrame, y: Floats) -> float:
     beta = np.zeros(2)
     for _ in range(25):
         p = special.expit(design @ beta)
-        beta = beta + np.linalg.solve(design.T @ (design * (p * (1 - p))[:, None]), design.T @ (y[keep] - p))
+        step = np.linalg.solve(design.T @ (design * (p * (1 - p))[:, None]), design.T @ (y[keep] - p))
+        beta = beta + step
+        if np.abs(step).max() < 1e-9:  # each step squares the error: what is left is rounding
+            break
     return float(beta[1])
 
 
