@@ -97,9 +97,12 @@ class Book:
         """None when all is recorded, else what is missing. A column without a single value counts as missing."""
         if table not in self.tables or self.tables[table].empty:
             return NotRecorded((table,))
-        held = self.tables[table]
-        missing = [f"{table}.{name}" for name in columns if name not in held or held[name].isna().all()]
+        missing = [f"{table}.{name}" for name in columns if self._is_blank(table, name)]
         return NotRecorded(tuple(missing)) if missing else None
+
+    def _is_blank(self, table: str, column: str) -> bool:
+        held = self.tables[table]
+        return self.shared(f"no {table}.{column}", lambda: column not in held or bool(held[column].isna().all()))
 
     def team(self, team_id: str) -> Book:
         """The same book cut to one team's reps (and their deals, leads and coaching)."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from analysis import words
 from analysis.errors import Refused
@@ -197,7 +197,7 @@ def _by_manager(rows: pd.DataFrame) -> pd.DataFrame:
     reps = rows.groupby("manager_id")["rep_id"].nunique().reindex([managers[number] for number in used]).to_numpy()
     # CRV3 leaves one rep out at a time; a manager's slope rests on his own reps alone, so t has reps - 1 degrees.
     error = np.sqrt(np.diag(crv3(fit)))
-    wide = stats.t.ppf(0.975, np.maximum(reps - 1, 1)) / stats.norm.ppf(0.975)
+    wide = special.stdtrit(np.maximum(reps - 1, 1), 0.975) / special.ndtri(0.975)
     sessions = rows.groupby("manager_id")["sessions"].sum()
     out = pd.DataFrame({"manager_id": [managers[number] for number in used], "estimate": fit.coef, "std_error": error})
     out["sessions"] = out["manager_id"].map(sessions)

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats
-from analysis.management.records import effort
+from analysis.management.records import coded, effort, says
 from analysis.management.roster import Places, day_numbers, places
 from analysis.models.multiplicity import benjamini_hochberg
 
@@ -102,11 +102,11 @@ def contacts(book: Book) -> tuple[pd.DataFrame, str]:
     rows = rows.loc[rows["account_id"].notna().to_numpy()]
     two_way = np.zeros(len(rows), dtype=bool)
     if book.has("activities", "is_meaningful"):
-        two_way |= rows["is_meaningful"].fillna(False).to_numpy(dtype=bool)
+        two_way |= rows["is_meaningful"].to_numpy()
     if book.has("activities", "outcome"):
-        two_way |= rows["outcome"].isin(["connected", "held"]).to_numpy()
+        two_way |= says(book, rows, "outcome", "connected", "held")
     if book.has("activities", "direction"):
-        two_way |= rows["direction"].eq("in").fillna(False).to_numpy(dtype=bool)
+        two_way |= says(book, rows, "direction", "in")
     if not two_way.any():
         return rows, SAY.text("any_effort")
     return rows.loc[two_way], SAY.text("two_way")
@@ -156,7 +156,7 @@ def done_on_dark(book: Book, found: Dark, before_days: int = 60) -> pd.DataFrame
     """
     dark = found.accounts.loc[found.accounts["dark"], ["account_id", "team_id", "last_contact"]]
     rows = book.frame("activities")
-    account = places(rows["account_id"], dark["account_id"].to_numpy(dtype=object))
+    account = places(coded(book, "account_id"), dark["account_id"].to_numpy(dtype=object))
     near = np.flatnonzero(account >= 0)
     account, day = account[near], day_numbers(rows["occurred_on"].iloc[near])
     last = day_numbers(dark["last_contact"])[account]

@@ -103,8 +103,8 @@ def _first_asks(book: Book) -> Places:
     if book.has("activities", "opportunity_id"):
         rows = effort(book)
         asks = np.append(rows["kind"].cat.categories.isin(book.rules.ask_kinds), False)[rows["kind"].cat.codes]
-        row = np.flatnonzero(asks & (rows["opportunity_id"].cat.codes >= 0).to_numpy())
-        deal, day = rows["opportunity_id"].iloc[row], rows["occurred_on"].iloc[row]
+        rows = rows.loc[asks]
+        deal, day = book.frame("activities")["opportunity_id"].iloc[rows["row"].to_numpy()], rows["occurred_on"]
         _earliest(first, places(deal, deals), day_numbers(day))
     if book.has("stage_changes"):
         moves = book.frame("stage_changes")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis import words
 from analysis.management.book import Book, NotRecorded
@@ -69,14 +68,9 @@ def _connects(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorded:
     weeks, reps = int(week.max(initial=0)) + 1, max(len(people.reps), 1)
     # Only the cells that occur: teams x reps x weeks would not fit in memory for a company of a thousand teams.
     cell, place = np.unique((tried.team[known] * reps + tried.rep[known]) * weeks + week, return_inverse=True)
-    reached = np.bincount(place, flags(attempts(book)["is_meaningful"])[known], len(cell))
+    reached = np.bincount(place, attempts(book)["is_meaningful"].to_numpy()[known], len(cell))
     who = {"team": cell // weeks // reps, "rep": cell // weeks % reps}
     return pd.DataFrame({**who, "reached": reached, "weight": np.bincount(place, minlength=len(cell)).astype(float)})
-
-
-def flags(column: pd.Series) -> NDArray[np.bool_]:
-    """A recorded yes or no as an array; unknown counts as no."""
-    return column.fillna(False).to_numpy(dtype=bool)
 
 
 def _since(rows: pd.DataFrame, day: str, since: pd.Timestamp) -> pd.DataFrame:
@@ -90,7 +84,7 @@ def _opportunities(book: Book, since: pd.Timestamp) -> pd.DataFrame | NotRecorde
         return gap
     rows = effort(book)
     account = rows["account_id"].cat.codes.to_numpy()
-    row = np.flatnonzero(flags(rows["is_meaningful"]) & (account >= 0))
+    row = np.flatnonzero(rows["is_meaningful"].to_numpy() & (account >= 0))
     account, met = account[row], day_numbers(rows["occurred_on"].iloc[row])
     order = np.lexsort((met, account))
     first = np.sort(order[np.r_[True, np.diff(account[order]) > 0][: len(order)]])
@@ -203,7 +197,7 @@ def _events(book: Book, name: str) -> tuple[Places, Places]:
     """Rep (place in the roster) and day of every event of this name."""
     if name in ("attempt", "connect"):
         tried = attempt_places(book)
-        these = flags(attempts(book)["is_meaningful"]) if name == "connect" else slice(None)
+        these = attempts(book)["is_meaningful"].to_numpy() if name == "connect" else slice(None)
         return tried.rep[these], tried.day[these]
     rep = deal_numbers(book, "rep_id")
     if name == "ask":

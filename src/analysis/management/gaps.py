@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis import words
 from analysis.management.book import Book
 from analysis.management.deals import deal_numbers, timed
-from analysis.management.funnel_cases import flags
 from analysis.management.intervals import Floats
 from analysis.management.levers import levers
 from analysis.management.plan import Effect
@@ -66,7 +65,7 @@ def _rep_weeks_by_kind(book: Book) -> RepWeeks:
     cube = np.bincount(cell, minlength=size).reshape(shape).astype(float)
     meaningful: dict[str, Floats] | None = None
     if book.has("activities", "is_meaningful"):
-        good = np.bincount(cell, flags(attempts(book)["is_meaningful"])[inside], size).reshape(shape)
+        good = np.bincount(cell, attempts(book)["is_meaningful"].to_numpy()[inside], size).reshape(shape)
         meaningful = {str(name): good[number] for number, name in enumerate(kinds)}
     names = np.append(people.teams, np.nan)  # the place of an unknown team, -1, is the last
     counts = {str(name): cube[number] for number, name in enumerate(kinds)}
@@ -240,9 +239,9 @@ def _judged(parts: list[_Gaps]) -> pd.DataFrame:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "peers", "error", "centre")
     )
     freedom = np.repeat([part.freedom for part in parts], size)
-    half = stats.t.ppf(0.975, freedom) * error
+    half = special.stdtrit(freedom, 0.975) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        behind = stats.t.cdf(centre / error, freedom)
+        behind = special.stdtr(freedom, centre / error)
     return pd.DataFrame(
         {
             "rep_id": np.concatenate([part.rep_id for part in parts]),

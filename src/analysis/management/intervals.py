@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.integer[Any]]
@@ -17,7 +17,7 @@ Part = dict[str, NDArray[Any]]  # of groups given as numbers: cell, value, conf_
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
     """Score interval of a share (Wilson 1927); trials may be an effective, fractional number. NaN without trials."""
     wins, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = special.ndtri(0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = wins / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -32,8 +32,8 @@ def poisson(count: ArrayLike, exposure: ArrayLike = 1.0, level: float = 0.95) ->
     """Exact interval of a rate from a count (Garwood 1936), per unit of exposure."""
     k, time = np.asarray(count, dtype=float), np.asarray(exposure, dtype=float)
     tail = (1 - level) / 2
-    low = np.where(k > 0, stats.chi2.ppf(tail, 2 * np.maximum(k, 1e-12)) / 2, 0.0)
-    high = stats.chi2.ppf(1 - tail, 2 * k + 2) / 2
+    low = np.where(k > 0, special.gammaincinv(np.maximum(k, 1e-12), tail), 0.0)
+    high = special.gammaincinv(k + 1, 1 - tail)
     return low / time, high / time
 
 
@@ -142,11 +142,11 @@ def trend(series: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats, Float
     inflate = (1 + rho) / (1 - rho)
     freedom = np.maximum(periods / inflate - 2, 1.0)
     error = np.sqrt(total / (periods - 2) / (x @ x) * inflate)
-    half = stats.t.ppf(0.5 + level / 2, freedom) * error
+    half = special.stdtrit(freedom, 0.5 + level / 2) * error
     return slope, slope - half, slope + half
 
 
 def _t(level: float, freedom: Any) -> Floats:
     """Two-sided t quantile; NaN where there is no degree of freedom."""
     df = np.asarray(freedom, dtype=float)
-    return np.where(df > 0, stats.t.ppf(0.5 + level / 2, np.maximum(df, 1)), np.nan)
+    return np.where(df > 0, special.stdtrit(np.maximum(df, 1), 0.5 + level / 2), np.nan)

@@ -8,9 +8,8 @@ import pandas as pd
 from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.deals import asked_deals
-from analysis.management.funnel_cases import flags
 from analysis.management.intervals import cell_means, cells, named, wilson
-from analysis.management.records import effort, with_team
+from analysis.management.records import coded, effort, says, with_team
 from analysis.management.roster import Places, day_numbers, places
 
 SAY = words.Voice("management.last_mile")
@@ -68,9 +67,9 @@ def _audit(book: Book, deals: pd.DataFrame, link: str) -> pd.DataFrame:
     out["touches_per_week"] = touches / ((out["until"] - out["asked_on"]).dt.days.clip(lower=1) / 7)
     out["meaningful"], out["senior"] = np.nan, np.nan
     if book.has("activities", "is_meaningful"):
-        out["meaningful"] = (np.bincount(deal, flags(rows["is_meaningful"])[row], len(out)) > 0).astype(float)
+        out["meaningful"] = (np.bincount(deal, rows["is_meaningful"].to_numpy()[row], len(out)) > 0).astype(float)
     if book.has("activities", "contact_level"):
-        senior = (rows["contact_level"] == "vp_or_above").to_numpy()[row]
+        senior = says(book, rows, "contact_level", "vp_or_above")[row]
         out["senior"] = (np.bincount(deal, senior, len(out)) > 0).astype(float)
     quiet = int(day_numbers(pd.Series([book.as_of]))[0]) - last > RECENT_DAYS
     out["outcome"] = out["status"].astype(str).mask((out["status"] == "open") & quiet, "open and quiet")
@@ -80,7 +79,8 @@ def _audit(book: Book, deals: pd.DataFrame, link: str) -> pd.DataFrame:
 def _touches(book: Book, deals: pd.DataFrame, link: str, asked: Places, until: Places) -> tuple[Places, Places, Places]:
     """Effort after each ask and up to its deal's end: place of the deal, day, and place among the rows of effort."""
     rows = effort(book)
-    names, code = np.asarray(rows[link].cat.categories, dtype=object), rows[link].cat.codes.to_numpy()
+    linked = coded(book, link)
+    names, code = np.asarray(linked.cat.categories, dtype=object), linked.cat.codes.to_numpy()[rows["row"].to_numpy()]
     of_deal = places(deals[link], names)
     order = np.argsort(of_deal, kind="stable")[np.count_nonzero(of_deal < 0) :]
     count = np.bincount(of_deal[order], minlength=len(names) + 1)  # the last place: rows that say nothing (-1)

@@ -17,7 +17,7 @@ from analysis.management.book import Book
 from analysis.management.deals import timed_deals, usual_days
 from analysis.management.intervals import Cells, Floats, Part, cell_means, cell_medians, cell_ratios
 from analysis.management.periods import period_of
-from analysis.management.records import attempt_places, attempts, rep_days, won_credit
+from analysis.management.records import attempt_places, attempts, rep_days, says, won_credit
 from analysis.management.roster import Places, Roster, day_numbers, places, roster
 from analysis.management.survival import cell_conversions
 
@@ -235,13 +235,13 @@ def _qualities(book: Book, rows: pd.DataFrame) -> dict[str, Floats]:
     """What each row adds to the quality counts that are recorded."""
     out: dict[str, Floats] = {}
     if book.has("activities", "is_meaningful"):
-        out["meaningful"] = rows["is_meaningful"].fillna(False).to_numpy(dtype=float)
+        out["meaningful"] = rows["is_meaningful"].to_numpy(dtype=float)
     if book.has("activities", "duration_s"):
         out["talk_time"] = rows["duration_s"].fillna(0).to_numpy(dtype=float) / 3600.0
     if book.has("activities", "contact_level"):
-        level = rows["contact_level"]
-        out["senior"] = np.asarray(level == "vp_or_above", dtype=np.float64)
-        out["known_level"] = np.asarray(level.notna() & (level != "unknown"), dtype=np.float64)
+        recorded = book.frame("activities")["contact_level"].notna().to_numpy()[rows["row"].to_numpy()]
+        out["senior"] = says(book, rows, "contact_level", "vp_or_above").astype(np.float64)
+        out["known_level"] = (recorded & ~says(book, rows, "contact_level", "unknown")).astype(np.float64)
     return out
 
 

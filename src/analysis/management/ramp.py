@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis import words
 from analysis.calendars import monday_of
@@ -171,7 +171,7 @@ def within_shares(wins: Floats, expected: Floats, level: float = 0.95) -> tuple[
     log = log - log[:, -1:]
     log[:, (wins.sum(axis=0) == 0) | (expected.sum(axis=0) == 0)] = np.nan
     error = np.sqrt((reps - 1) / reps * ((log[1:] - log[1:].mean(axis=0)) ** 2).sum(axis=0))
-    half = stats.t.ppf(0.5 + level / 2, max(reps - 1, 1)) * error
+    half = special.stdtrit(max(reps - 1, 1), 0.5 + level / 2) * error
     if reps < 3:
         half = np.full_like(half, np.nan)
     return np.exp(log[0]), np.exp(log[0] - half), np.exp(log[0] + half)

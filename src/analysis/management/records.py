@@ -26,13 +26,14 @@ def with_team(book: Book, frame: pd.DataFrame, on: str) -> pd.DataFrame:
 def effort(book: Book) -> pd.DataFrame:
     """Activities that count as effort: done by a human. A blank status means done, a blank origin means human.
 
-    Only the columns that management asks for, texts as categories, and `team_id`, the rep's team on that day.
+    Only the columns that most questions ask for, texts as categories; `row`, the place among the activities, by which
+    others are read (see `says`); and `team_id`, the rep's team on that day.
     """
     return book.shared("effort", lambda: _effort(book))
 
 
-_TEXTS = "rep_id kind direction outcome contact_level account_id opportunity_id"
-_NUMBERS = "occurred_on duration_s is_meaningful"
+_TEXTS = ("rep_id", "kind", "account_id")
+_NUMBERS = ("occurred_on", "duration_s")
 
 
 def _effort(book: Book) -> pd.DataFrame:
@@ -42,12 +43,30 @@ def _effort(book: Book) -> pd.DataFrame:
         keep &= rows["status"].isna() | (rows["status"] == "done")
     if "origin" in rows:
         keep &= rows["origin"].isna() | (rows["origin"] == "human")
-    columns = [name for name in (*_TEXTS.split(), *_NUMBERS.split()) if name in rows]
     # Categories before the choice of rows: to take numbers out is many times quicker than texts.
-    out = rows[columns].astype({name: "category" for name in columns if name in _TEXTS.split()}).loc[keep]
+    columns: dict[str, Any] = {name: coded(book, name) for name in _TEXTS if name in rows}
+    columns |= {name: rows[name] for name in _NUMBERS if name in rows}
+    if "is_meaningful" in rows:
+        columns["is_meaningful"] = flags(rows["is_meaningful"])
+    out = pd.DataFrame({"row": np.arange(len(rows)), **columns}, index=rows.index).loc[keep]
     people = roster(book)
     team = people.on(places(out["rep_id"], people.reps), day_numbers(out["occurred_on"]))
     return out.assign(team_id=pd.Categorical.from_codes(team, pd.Index(people.teams, dtype="str")))
+
+
+def coded(book: Book, column: str) -> pd.Series:
+    """A text of the activities as categories, row by row."""
+    return book.shared(f"activities.{column}", lambda: book.frame("activities")[column].astype("category"))
+
+
+def flags(column: pd.Series) -> NDArray[np.bool_]:
+    """A recorded yes or no as an array; unknown counts as no."""
+    return column.fillna(False).to_numpy(dtype=bool)
+
+
+def says(book: Book, rows: pd.DataFrame, column: str, *values: str) -> NDArray[np.bool_]:
+    """Which of these rows of `effort` or `attempts` have one of these texts in a column of the activities."""
+    return (places(book.frame("activities")[column], np.array(values, dtype=object)) >= 0)[rows["row"].to_numpy()]
 
 
 def attempts(book: Book) -> pd.DataFrame:
@@ -57,10 +76,9 @@ def attempts(book: Book) -> pd.DataFrame:
 
 def _attempts(book: Book) -> pd.DataFrame:
     rows = effort(book)
-    if "direction" not in rows:
+    if "direction" not in book.frame("activities"):
         return rows
-    direction, names = numbered(rows["direction"])
-    internal = np.isin(direction, np.flatnonzero(names == "internal"))
+    internal = says(book, rows, "direction", "internal")
     return rows.loc[~internal] if internal.any() else rows
 
 
@@ -137,7 +155,7 @@ def _service(book: Book) -> pd.DataFrame:
 def _first_days(book: Book) -> NDArray[np.datetime64]:
     """The day of each rep's first activity of any sort, by place in the roster; NaT without any."""
     people, rows = roster(book), book.frame("activities")
-    rep, day = places(rows["rep_id"], people.reps), rows["occurred_on"].to_numpy("datetime64[us]")
+    rep, day = places(coded(book, "rep_id"), people.reps), rows["occurred_on"].to_numpy("datetime64[us]")
     first = np.full(len(people.reps), np.iinfo(np.int64).max)
     known = (rep >= 0) & ~np.isnat(day)
     np.minimum.at(first, rep[known], day[known].view(np.int64))

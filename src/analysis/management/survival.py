@@ -7,10 +7,11 @@ kind of end this is Kaplan & Meier 1958 and the variance is Greenwood's). statsm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis.management.intervals import Cells, Floats, cells, wilson
 
@@ -94,9 +95,10 @@ def _aalen_johansen(event: Floats, other: Floats, at_risk: Floats, group: Cells)
 def _running(group: Cells, *values: Floats) -> list[Floats]:
     """Cumulative sums within consecutive groups, each from its own zero (no digits are lost to other groups' totals)."""
     sums = np.column_stack(values)
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]][: len(group)])
-    for start, end in zip(starts, np.r_[starts[1:], len(group)], strict=True):
-        np.cumsum(sums[start:end], axis=0, out=sums[start:end])
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]][: len(group)]).tolist()
+    for start, end in pairwise([*starts, len(group)]):
+        part = sums[start:end]
+        np.add.accumulate(part, 0, None, part)
     return list(sums.T)
 
 
@@ -168,7 +170,7 @@ def cell_medians_of(curve: Curves, level: float = 0.95) -> pd.DataFrame:
     inside = np.clip(s, 1e-12, 1 - 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(-np.log(inside))
-        spread = stats.norm.ppf(0.5 + level / 2) * curve.std_error / np.abs(s * np.log(inside))
+        spread = special.ndtri(0.5 + level / 2) * curve.std_error / np.abs(s * np.log(inside))
     spread = np.where(np.isfinite(spread), spread, np.inf)
     with np.errstate(over="ignore"):
         upper, lower = np.exp(-np.exp(log - spread)), np.exp(-np.exp(log + spread))
