@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import atexit
-import io
 import json
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from analysis import panel as panels
 from analysis.crm import read
 from analysis.crm.simulate import simulate
 from analysis.evidence.study import run_study
+from analysis.reporting.arrow import arrow
 from analysis.reporting.company import company_pack
 from analysis.reporting.pack import unpack
 
@@ -132,9 +132,7 @@ def renamed(kind: str, names: Sequence[str], place: Path) -> Path:
     """The company's pack with other team names, as a folder."""
     teams = pack(kind).tables["teams"]
     called = [names[i % len(names)] for i in range(len(teams))]
-    buffer = io.BytesIO()
-    teams.assign(name=called).to_parquet(buffer, index=False)
-    return written({**files(kind), "tables/teams.parquet": buffer.getvalue()}, place)
+    return written({**files(kind), "tables/teams.arrow": arrow(teams.assign(name=called))}, place)
 
 
 @cache

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from analysis.crm.reading import read
 from analysis.errors import DataError, InputError
 from analysis.evidence.findings import COLUMNS, findings_csv, tabulate
 from analysis.panel import Panel
+from analysis.reporting.arrow import arrow, read_arrow
 from analysis.reporting.cutting import Cutter
 from analysis.reporting.pack import TeamPack, pack_files, unpack, with_previous
 from analysis.reporting.sources import DataFolder
@@ -68,11 +70,11 @@ def test_one_pass_cuts_the_same_rows_as_one_team_at_a_time(company: Path, tmp_pa
     for team in teams:
         cut = cutter.tables(team)
         assert set(cut) == set(crm.tables())
-        files = {f"tables/{name}.parquet": content for name, content in cut.items()}
+        files = {f"tables/{name}.arrow": content for name, content in cut.items()}
         pack = unpack({**minimal(team), **files})
         for name in crm.tables():
             pd.testing.assert_frame_equal(pack.tables[name], crm.frame(name, team_id=team), check_like=False)
-    assert sum(len(unpack({**minimal(t), **{f"tables/{n}.parquet": c for n, c in cutter.tables(t).items()}})
+    assert sum(len(unpack({**minimal(t), **{f"tables/{n}.arrow": c for n, c in cutter.tables(t).items()}})
                .tables["activities"]) for t in teams) == len(crm.frame("activities"))  # fmt: skip
 
 
@@ -212,3 +214,19 @@ def test_a_pickle_in_the_data_folder_is_never_opened(company: Path, tmp_path: Pa
     made.close()
     assert not (tmp_path / "sprung").exists()
     assert np.array_equal(made.key != DataFolder(company, study=study).key, True)
+
+
+def test_what_lies_under_a_missing_value_is_not_written() -> None:
+    """Arrow leaves in place whatever was there before: after a cut, another team's number."""
+    secret, kept = 0x5EC12E7_5EC12E7, 41
+    numbers = np.array([kept, secret], dtype="int64")
+    for kind in (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", tz="UTC")):
+        hidden = pa.Array.from_buffers(kind, 2, [pa.py_buffer(b"\x01"), pa.py_buffer(numbers.tobytes())])
+        assert hidden.null_count == 1
+        table = pa.table({"value": pa.chunked_array([hidden])})
+        written = arrow(table)
+        assert numbers[1:].tobytes() not in written
+        assert numbers[:1].tobytes() in written
+        assert read_arrow(written).equals(table)
+    flags = pa.Array.from_buffers(pa.bool_(), 2, [pa.py_buffer(b"\x01"), pa.py_buffer(b"\x03")])
+    assert arrow(pa.table({"flag": flags})) == arrow(pa.table({"flag": pa.array([True, None])}))

@@ -16,6 +16,7 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.evidence.findings import findings_csv
 from analysis.management.book import COMPANY
+from analysis.reporting.arrow import SUFFIX, arrow
 from analysis.reporting.pack import TeamPack, load_pack, pack_files, parquet, unpack
 
 if TYPE_CHECKING:
@@ -111,12 +112,12 @@ def _read(content: bytes) -> pd.DataFrame:
 def _files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
     """`pack_files` refuses rows of several teams, which protects team reports; here they are what is wanted."""
     bare = replace(pack, panel=replace(pack.panel, frame=pack.panel.frame.iloc[:0]), findings=pack.findings.iloc[:0])
-    whole = {"panel.parquet": parquet(pack.panel.frame), "findings.parquet": parquet(pack.findings)}
+    whole = {f"panel{SUFFIX}": arrow(pack.panel.frame), "findings.parquet": parquet(pack.findings)}
     return {**pack_files(bare, tables), **whole, "findings.csv": findings_csv(pack.findings)}
 
 
 def _table(crm: Any, name: str) -> bytes:
-    return parquet(crm.frame(name).drop(columns=list(PERSONAL.get(name, ())), errors="ignore"))
+    return arrow(crm.frame(name).drop(columns=list(PERSONAL.get(name, ())), errors="ignore"))
 
 
 def _company_details(details: Mapping[str, Any]) -> dict[str, Any]:

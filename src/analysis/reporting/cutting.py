@@ -8,12 +8,12 @@ holds the two to the same rows. Events never lie in memory all at once: DuckDB s
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 from analysis.crm import slicing, sql
 from analysis.errors import DataError
+from analysis.reporting.arrow import arrow, contract_table
 
 TEAM = "cut for team"  # the added column; no contract column has spaces
 ROWS_A_GROUP = 8192
@@ -37,7 +37,7 @@ class Cutter:
         self._numbers: dict[str, int] = {}
 
     def tables(self, team_id: str) -> dict[str, bytes]:
-        """The team's rows of every table as parquet, in the contract's columns and source order.
+        """The team's rows of every table as an Arrow file, in the contract's columns and source order.
 
         Raises DataError for a team that no rep was ever in.
         """
@@ -51,9 +51,7 @@ class Cutter:
         for name in self._tables:
             only = [(TEAM, "==", self._numbers[team_id])]
             rows = pq.read_table(self._work / f"{name}.parquet", filters=only, use_threads=False).drop_columns([TEAM])
-            buffer = io.BytesIO()
-            pq.write_table(rows.replace_schema_metadata(None), buffer, compression="zstd")
-            cut[name] = buffer.getvalue()
+            cut[name] = arrow(contract_table(name, rows.replace_schema_metadata(None)))
         return cut
 
     def _sort(self) -> None:

@@ -11,18 +11,18 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import DataError
+from analysis.reporting.arrow import SUFFIX, arrow, contract_frame, read_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.panel import Panel
 
-PACK_VERSION = 2
+PACK_VERSION = 3
 FACTS = ("team_id", "name", "as_of", "details")
 PANEL_FACTS = ("activities", "outcomes", "period", "currency", "cycle_days_p75", "late", "advanced")
 
@@ -57,7 +57,8 @@ class TeamPack:
 
 
 def pack_files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The pack as files: name -> bytes. tables: contract tables cut to this team, as parquet.
+    """The pack as files: name -> bytes. tables: contract tables cut to this team, as Arrow files
+    (`reporting.arrow`) in the contract's types.
 
     Raises DataError when a row of another team is in panel or findings: the last door before a report.
     """
@@ -67,11 +68,11 @@ def pack_files(pack: TeamPack, tables: Mapping[str, bytes]) -> dict[str, bytes]:
     facts: dict[str, Any] = {"version": PACK_VERSION} | {name: getattr(pack, name) for name in FACTS}
     facts["panel"] = {name: _plain(getattr(pack.panel, name)) for name in PANEL_FACTS}
     files = {"pack.json": json.dumps(facts, sort_keys=True, ensure_ascii=False, default=_plain).encode()}
-    files |= {"panel.parquet": parquet(pack.panel.frame), "findings.csv": findings_csv(pack.findings)}
+    files |= {f"panel{SUFFIX}": arrow(pack.panel.frame), "findings.csv": findings_csv(pack.findings)}
     for name in ("findings", "capabilities"):
         if (frame := getattr(pack, name)) is not None:
             files[f"{name}.parquet"] = parquet(frame)
-    return files | {f"tables/{name}.parquet": content for name, content in sorted(tables.items())}
+    return files | {f"tables/{name}{SUFFIX}": content for name, content in sorted(tables.items())}
 
 
 def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -93,7 +94,7 @@ def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) ->
 def load_pack(folder: str | Path) -> TeamPack:
     """Read a pack. Raises DataError when the folder does not hold one."""
     home = Path(folder)
-    paths = [path for path in sorted(home.rglob("*")) if path.suffix in (".json", ".parquet")]
+    paths = [path for path in sorted(home.rglob("*")) if path.suffix in (".json", ".parquet", SUFFIX)]
     return unpack({path.relative_to(home).as_posix(): path.read_bytes() for path in paths}, str(folder))
 
 
@@ -114,10 +115,10 @@ def unpack(files: Mapping[str, bytes], where: str = "this") -> TeamPack:
     frames: dict[str, Any] = {name: _frame(files, name) for name in ("findings", "capabilities", "previous")}
     if "previous.json" in files:
         facts["previous_as_of"] = json.loads(files["previous.json"])["as_of"]
-    tables = [name.removeprefix("tables/").removesuffix(".parquet") for name in files if name.startswith("tables/")]
+    tables = [name.removeprefix("tables/").removesuffix(SUFFIX) for name in files if name.startswith("tables/")]
     return TeamPack(
         panel=Panel(frame=_frame(files, "panel"), **panel),
-        tables={name: _contract_frame(files, name) for name in tables},
+        tables={name: contract_frame(read_arrow(files[f"tables/{name}{SUFFIX}"])) for name in tables},
         **frames,
         **facts,
     )
@@ -140,43 +141,10 @@ def _arrow(files: Mapping[str, bytes], name: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if (content := files.get(name + SUFFIX)) is not None:
+        return read_arrow(content)
     content = files.get(f"{name}.parquet")
     return None if content is None else pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-
-
-def _contract_frame(files: Mapping[str, bytes], name: str) -> pd.DataFrame:
-    """A contract table with the contract's types and defaults, as `crm.frame` gives it.
-
-    Types and defaults are set in Arrow: in pandas each table would be copied twice more, a third of a pack's reading.
-    """
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from analysis.crm.contract import TABLES
-
-    read, columns, exact = _arrow(files, f"tables/{name}"), TABLES[name].columns, _arrow_types()
-    typed = read.cast(pa.schema([(column, exact[columns[column].dtype]) for column in read.column_names]))
-    for place, column in enumerate(read.column_names):
-        if (default := columns[column].default) is not None:
-            typed = typed.set_column(place, column, pc.fill_null(typed.column(place), default))
-    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    return typed.to_pandas(types_mapper=nullable.get, use_threads=False)
-
-
-@cache
-def _arrow_types() -> dict[str, Any]:
-    """The Arrow type that turns into each of the contract's pandas dtypes."""
-    import pyarrow as pa
-
-    return {
-        "str": pa.large_string(),
-        "datetime64[us]": pa.timestamp("us"),
-        "datetime64[us, UTC]": pa.timestamp("us", tz="UTC"),
-        "Int64": pa.int64(),
-        "float64": pa.float64(),
-        "boolean": pa.bool_(),
-    }
 
 
 def _require_own_rows(pack: TeamPack) -> None:
