@@ -19,7 +19,7 @@ from analysis.management.intervals import Floats
 from analysis.management.levers import levers
 from analysis.management.plan import Effect
 from analysis.management.records import attempt_places, attempts, dates, rep_weeks_worked
-from analysis.management.roster import Places, day_numbers, roster
+from analysis.management.roster import day_numbers, place_in, roster
 from analysis.management.survival import OPEN, cell_conversions
 
 RATE_WEEKS = 26
@@ -57,7 +57,7 @@ def _rep_weeks_by_kind(book: Book) -> RepWeeks:
     seen, monday = np.unique(grid.rep), np.unique(grid.monday)
     worked = np.full((len(seen), len(monday)), np.nan)
     worked[np.searchsorted(seen, grid.rep), np.searchsorted(monday, grid.monday)] = grid.share
-    rep, week = _place(seen, tried.rep), _place(monday, tried.day - (tried.day + 3) % 7)
+    rep, week = place_in(seen, tried.rep), place_in(monday, tried.day - (tried.day + 3) % 7)
     kind, kinds = tried.kind, tried.kinds
     inside = (rep >= 0) & (week >= 0) & (kind >= 0)
     cell = ((kind * worked.shape[0] + rep) * worked.shape[1] + week)[inside]
@@ -71,14 +71,6 @@ def _rep_weeks_by_kind(book: Book) -> RepWeeks:
     counts = {str(name): cube[number] for number, name in enumerate(kinds)}
     weeks = pd.DatetimeIndex(dates(monday))
     return RepWeeks(people.reps[seen], names[people.now[seen]], weeks, worked, counts, meaningful)
-
-
-def _place(sorted_values: Places, values: Places) -> Places:
-    """Place of each value among sorted ones; -1 where it is none of them."""
-    if not len(sorted_values):
-        return np.full(len(values), -1)
-    place = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
-    return np.where(sorted_values[place] == values, place, -1)
 
 
 def candidates(book: Book, kinds: list[str], team_id: str) -> dict[str, float]:

@@ -13,16 +13,17 @@ import pandas as pd
 from scipy import special
 
 from analysis import words
-from analysis.calendars import monday_of
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.intervals import Floats
-from analysis.management.records import service, won_credit, worked_weeks
+from analysis.management.records import rep_weeks_worked, service, won_credit, worked_weeks
+from analysis.management.roster import day_numbers, place_in, places, roster
 from analysis.management.survival import EVENT, OPEN, median_days
 
 PACE_WEEKS = 13
 TENURED_WEEKS = 52
 BINS = np.array([0, 4, 9, 13, 18, 26, 39, TENURED_WEEKS])  # tenure in weeks; the last bin is the reference
 SAY = words.Voice("management.ramp")
+_FAR = 1 << 22  # more days than any date lies from 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ def _ramp(book: Book) -> Ramp | NotRecorded:
 
 def rep_weeks(book: Book) -> pd.DataFrame:
     """Complete weeks in service with credited wins and revenue: rep_id, team_id, week, worked_share, wins, revenue."""
-    won = won_credit(book)
-    won = won.assign(week=monday_of(won["closed_on"]))
-    sums = won.groupby(["rep_id", "week"], observed=True)[["share", "credit"]].sum()
-    sums = sums.rename(columns={"share": "wins", "credit": "revenue"}).reset_index()
-    return worked_weeks(book).merge(sums, on=["rep_id", "week"], how="left").fillna({"wins": 0.0, "revenue": 0.0})
+    weeks, won, reps = rep_weeks_worked(book), won_credit(book), roster(book).reps
+    day = day_numbers(won["closed_on"])
+    key = places(won["rep_id"], reps) * _FAR + day - (day + 3) % 7  # day 0, 1970-01-01, was a Thursday
+    at = place_in(weeks.rep * _FAR + weeks.monday, key)
+    here = np.flatnonzero(at >= 0)
+    wins, revenue = (
+        np.bincount(at[here], np.nan_to_num(won[name].to_numpy(dtype=float))[here], len(weeks.rep)).astype(np.float64)
+        for name in ("share", "credit")
+    )
+    return worked_weeks(book).assign(wins=wins, revenue=revenue)
 
 
 def _times(book: Book, new: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame:
@@ -104,11 +110,14 @@ def pace_target(book: Book, weeks: pd.DataFrame) -> pd.Series:
 
 def _pace_day(book: Book, weeks: pd.DataFrame) -> pd.Series:
     """Per rep: the last day of the first 13 weeks in a row whose revenue made 13 weeks of quota."""
-    frame = weeks.sort_values(["rep_id", "week"])
-    total = frame.groupby("rep_id", sort=False)["revenue"].rolling(PACE_WEEKS).sum().reset_index(level=0, drop=True)
-    target = frame["rep_id"].map(pace_target(book, weeks)) * PACE_WEEKS
-    made = frame.loc[total.reindex(frame.index) >= target]
-    return made.groupby("rep_id")["week"].min() + pd.Timedelta(days=6)
+    reps, rep = roster(book).reps, rep_weeks_worked(book).rep
+    last = np.arange(PACE_WEEKS - 1, len(rep))
+    last = last[rep[last] == rep[last - PACE_WEEKS + 1]]
+    total = weeks["revenue"].to_numpy()[last[:, None] - np.arange(PACE_WEEKS)].sum(axis=1)
+    target = pace_target(book, weeks).reindex(reps).to_numpy(dtype=float)[rep[last]] * PACE_WEEKS
+    made = last[total >= target]
+    who, first = np.unique(rep[made], return_index=True)
+    return pd.Series(weeks["week"].to_numpy()[made[first]] + np.timedelta64(6, "D"), index=reps[who])
 
 
 def suppressed(book: Book) -> str:
@@ -133,22 +142,25 @@ def _medians(book: Book, hires: pd.DataFrame, event: str) -> pd.DataFrame:
 
 
 def _curve(book: Book, hires: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame:
-    rows = weeks.merge(hires[["rep_id", "hired_on"]], on="rep_id", how="left")
-    tenure = (rows["week"] - rows["hired_on"]).dt.days / 7
-    old = rows["hired_on"].isna()
+    held, reps = rep_weeks_worked(book), roster(book).reps
+    hired = np.full(len(reps), np.nan)
+    hired[places(hires["rep_id"], reps)] = day_numbers(hires["hired_on"])
+    tenure = (held.monday - hired[held.rep]) / 7
+    old, week = np.isnan(tenure), (held.monday - held.monday.min(initial=_FAR)) // 7
     # What a tenured rep of the company made in the same week carries season and market.
-    full = rows.loc[old | (tenure >= TENURED_WEEKS)].groupby("week")[["wins", "worked_share"]].sum()
-    usual = rows["week"].map(full["wins"] / full["worked_share"].where(full["worked_share"] > 0))
-    rows = rows.assign(expected=usual * rows["worked_share"], bin=np.digitize(tenure.fillna(-1), BINS) - 1)
-    mine = rows.loc[~old & (rows["bin"] >= 0)].dropna(subset=["expected"])
+    full, won = old | (tenure >= TENURED_WEEKS), weeks["wins"].to_numpy()
+    made, worked = (np.bincount(week[full], part[full], int(week.max(initial=0)) + 1) for part in (won, held.share))
+    with np.errstate(invalid="ignore"):
+        usual = np.where(worked > 0, made / worked, np.nan)[week] * held.share
+    level = np.digitize(np.where(old, -1, tenure), BINS) - 1
+    mine = ~old & (level >= 0) & ~np.isnan(usual)
     out = pd.DataFrame({"from_week": BINS, "to_week": [*BINS[1:], np.inf]})
-    if mine.empty:
+    if not mine.any():
         return out.assign(n_reps=0, share=np.nan, conf_low=np.nan, conf_high=np.nan, naive_share=np.nan)
-    rep, names = pd.factorize(mine["rep_id"])
-    cell, shape = rep * len(BINS) + mine["bin"].to_numpy(), (len(names), len(BINS))
-    wins: Floats = np.asarray(np.bincount(cell, mine["wins"], shape[0] * shape[1]), dtype=np.float64).reshape(shape)
-    expected: Floats = np.asarray(np.bincount(cell, mine["expected"], shape[0] * shape[1]), dtype=np.float64).reshape(
-        shape
+    names, rep = np.unique(held.rep[mine], return_inverse=True)
+    cell, shape = rep * len(BINS) + level[mine], (len(names), len(BINS))
+    wins, expected = (
+        np.bincount(cell, part[mine], shape[0] * shape[1]).astype(np.float64).reshape(shape) for part in (won, usual)
     )
     out["n_reps"] = (expected > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -66,7 +66,12 @@ def flags(column: pd.Series) -> NDArray[np.bool_]:
 
 def says(book: Book, rows: pd.DataFrame, column: str, *values: str) -> NDArray[np.bool_]:
     """Which of these rows of `effort` or `attempts` have one of these texts in a column of the activities."""
-    return (places(book.frame("activities")[column], np.array(values, dtype=object)) >= 0)[rows["row"].to_numpy()]
+    said = book.shared(f"activities.{column}: {values}", lambda: _says(book.frame("activities")[column], values))
+    return said[rows["row"].to_numpy()]
+
+
+def _says(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.bool_]:
+    return np.logical_or.reduce([np.asarray(column == value, dtype=np.bool_) for value in values])
 
 
 def attempts(book: Book) -> pd.DataFrame:

@@ -101,6 +101,14 @@ def places(column: pd.Series, names: NDArray[Any]) -> Places:
     return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def place_in(sorted_values: Places, values: Places) -> Places:
+    """Place of each value among sorted ones; -1 where it is none of them."""
+    if not len(sorted_values):
+        return _none(len(values))
+    place = np.minimum(np.searchsorted(sorted_values, values), len(sorted_values) - 1)
+    return np.where(sorted_values[place] == values, place, -1)
+
+
 def _none(number: int) -> Places:
     return np.full(number, -1, dtype=np.int64)
 
