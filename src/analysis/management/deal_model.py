@@ -221,8 +221,9 @@ def won_amounts(
     model: DealModel, won: NDArray[np.bool_], rng: np.random.Generator, known: Floats | None = None
 ) -> tuple[Places, Places, Floats]:
     """Draw, case and booked amount of every case that is won: the case's known amount where there is one, else drawn."""
-    draw = np.repeat(np.arange(len(won)), np.count_nonzero(won, axis=1))
-    case = np.flatnonzero(won) - draw * won.shape[1]
+    place, cases = np.flatnonzero(won), max(won.shape[1], 1)
+    draw = place // cases
+    case = place - draw * cases
     size = drawn_sizes(model, draw, rng)
     return draw, case, size if known is None else np.where(np.isnan(known[case]), size, known[case])
 

@@ -152,7 +152,7 @@ def activity_curve(outlook: Outlook, effect: Effect, most_per_week: float) -> Ch
     """
     model, goal = outlook.model, outlook.goal
     total, state = outlook.start
-    rng = np.random.default_rng()
+    rng = np.random.default_rng(0)
     rng.bit_generator.state = state
     money = np.maximum(effect.money + effect.std_error * rng.standard_normal(model.draws), 0.0)
     useful = max(goal.weeks_left - effect.lag_weeks, 0.0)
@@ -176,10 +176,5 @@ def _compound(model: DealModel, number: NDArray[np.int64], rng: np.random.Genera
 
 def _spread_out(number: int) -> Floats:
     """The first points of the van der Corput sequence in base 2."""
-    index = np.arange(1, number + 1)
-    out, scale = np.zeros(number), 0.5
-    while index.any():
-        out += scale * (index % 2)
-        index //= 2
-        scale /= 2
-    return out
+    digits = np.arange(number.bit_length())
+    return (np.arange(1, number + 1)[:, None] >> digits & 1) @ 0.5 ** (digits + 1)
