@@ -21,7 +21,7 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.gaps import RepWeeks, rep_weeks_by_kind
 from analysis.management.intervals import Floats
 from analysis.management.managers import manager_weeks
-from analysis.management.roster import numbered, places
+from analysis.management.roster import Places, day_numbers, numbered, place_in, places
 from analysis.management.shrinkage import pool_means
 from analysis.models.design import cells_from_codes
 from analysis.models.fit import Fit
@@ -61,13 +61,13 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
     if gap := book.need("coaching", "focus"):
         return gap
     panel = rep_weeks_by_kind(book)
-    rows = _rows(book, panel)
+    rows, ids = _rows(book, panel)
     if rows.empty:
         return NotRecorded((SAY.text("no_focus"),))
-    managers = rows["manager_id"].nunique()
+    managers = rows["manager"].nunique()
     if managers < MIN_MANAGERS:
         raise Refused(SAY.text("few_managers", {"managers": managers, "needed": MIN_MANAGERS}))
-    proxy = _skill(book, rows) if skill is None else rows["manager_id"].map(skill)
+    proxy = _skill(book, panel, rows, ids) if skill is None else pd.Series(ids[rows["manager"]]).map(skill)
     source = SAY.text("skill") if skill is None else "given"
     has_skill = proxy is not None and proxy.notna().any() and float(proxy.std()) > 0
     z = (proxy - proxy.mean()).fillna(0.0).to_numpy() if has_skill and proxy is not None else np.zeros(len(rows))
@@ -80,9 +80,9 @@ def coaching_effect(book: Book, skill: pd.Series | None = None) -> CoachingEffec
         contrast(fit, eye[2], spread) if has_skill else None,
         source if has_skill else str(NotRecorded(("coaching.focus_met",))),
         contrast(fit, eye[1], spread),
-        _by_manager(rows),
+        _by_manager(rows, ids),
         _naive(rows),
-        int(rows["rep_id"].nunique()),
+        int(rows["rep"].nunique()),
         managers,
     )
 
@@ -92,38 +92,31 @@ def _fit(rows: pd.DataFrame, x: Floats) -> Fit:
     return fit_ppml(rows["count"].to_numpy(), x, cells, offset=np.log(rows["worked"].to_numpy()))
 
 
-def _rows(book: Book, panel: RepWeeks) -> pd.DataFrame:
-    """One row per rep, coached kind and worked week: count, worked, recent and coming sessions on that kind.
+def _rows(book: Book, panel: RepWeeks) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """One row per rep, coached kind and worked week: count, worked, sessions, recent and coming sessions on that kind, all
+    who and what as places; and the ids of the managers. In order of unit (rep and kind) and week.
 
     Sessions count only while the focus is that kind; weeks between the last session on one focus and the first on
     the next are left out, as nobody knows what the rep worked on.
     """
     notes = book.frame("coaching")
-    notes = notes.loc[notes["focus"].isin(list(panel.counts))]
-    manager, managers = _manager_matrix(book, panel)
-    by_kind = {str(kind): _session_matrix(mine, panel) for kind, mine in notes.groupby("focus", observed=True)}
-    now, clear = _focus_now(by_kind)
-    parts = []
-    for number, (kind, sessions) in enumerate(by_kind.items()):
-        on = now == number
-        recent, coming = _window(sessions) * on, _window(sessions[:, ::-1])[:, ::-1] * on
-        rep, week = np.nonzero((panel.worked > 0.3) & clear & (sessions.sum(axis=1) > 0)[:, None])
-        keep = (week >= RECENT_WEEKS) & (week < len(panel.weeks) - RECENT_WEEKS)
-        rep, week = rep[keep], week[keep]
-        frame = pd.DataFrame({"rep_id": panel.rep_id[rep], "kind": kind, "week": week})
-        frame["count"], frame["worked"] = panel.counts[kind][rep, week], panel.worked[rep, week]
-        frame["recent"], frame["coming"] = recent[rep, week], coming[rep, week]
-        frame["rep"], frame["manager"], frame["kind_number"] = rep, manager[rep, week], number
-        frame = frame.loc[frame["manager"] >= 0]
-        parts.append(frame.assign(sessions=sessions[frame["rep"], frame["week"]]))
-    if not parts:
-        return pd.DataFrame({"manager_id": []})
-    rows = pd.concat(parts, ignore_index=True)
-    rows["manager_id"] = managers[rows["manager"]]
-    rows["unit"] = rows["rep"] * len(by_kind) + rows["kind_number"]
-    rows["effect"] = rows["kind_number"] * len(panel.weeks) + rows["week"]
-    rows["cluster"] = managers[_homes(rows["rep"].to_numpy(), rows["manager"].to_numpy())]
-    return rows.sort_values(["unit", "week"], kind="stable", ignore_index=True)
+    focus, kinds = numbered(notes["focus"].where(notes["focus"].isin(list(panel.counts))))
+    manager, ids = _manager_matrix(book, panel)
+    if not len(kinds):
+        return pd.DataFrame(), ids
+    sessions = _sessions(notes, focus, len(kinds), panel)
+    now, clear = _focus_now(sessions)
+    on = now[:, None] == np.arange(len(kinds))[:, None]
+    recent, coming = _window(sessions) * on, _window(sessions[..., ::-1])[..., ::-1] * on
+    seen = (panel.worked > 0.3) & clear & (manager >= 0)
+    seen[:, :RECENT_WEEKS] = seen[:, len(panel.weeks) - RECENT_WEEKS :] = False
+    rep, kind, week = at = np.nonzero(seen[:, None] & (sessions.sum(axis=2) > 0)[:, :, None])
+    who = {"rep": rep, "manager": manager[rep, week], "week": week}
+    who |= {"unit": rep * len(kinds) + kind, "effect": kind * len(panel.weeks) + week}
+    who["cluster"] = _homes(rep, who["manager"])
+    counts = np.stack([panel.counts[str(name)] for name in kinds], axis=1)
+    what = {"count": counts[at], "worked": panel.worked[rep, week], "sessions": sessions[at]}
+    return pd.DataFrame({**who, **what, "recent": recent[at], "coming": coming[at]}), ids
 
 
 def _manager_matrix(book: Book, panel: RepWeeks) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -142,10 +135,9 @@ def _homes(rep: NDArray[np.int64], manager: NDArray[np.int64]) -> NDArray[np.int
     return np.asarray(count.argmax(axis=1)[rep], dtype=np.int64)
 
 
-def _focus_now(by_kind: dict[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _focus_now(sessions: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Number of the kind each rep works on by week (that of the last session), and whether the next session agrees."""
-    cube = np.stack(list(by_kind.values()))
-    said = np.where(cube.sum(axis=0) > 0, cube.argmax(axis=0), -1)
+    said = np.where(sessions.sum(axis=1) > 0, sessions.argmax(axis=1), -1)
     place = np.arange(said.shape[1])
     last = np.maximum.accumulate(np.where(said >= 0, place, -1), axis=1)
     coming = np.minimum.accumulate(np.where(said >= 0, place, said.shape[1])[:, ::-1], axis=1)[:, ::-1]
@@ -155,57 +147,55 @@ def _focus_now(by_kind: dict[str, Floats]) -> tuple[NDArray[np.int64], NDArray[n
     return np.where(now < 0, after, now), (now == after) | (now < 0)
 
 
-def _session_matrix(notes: pd.DataFrame, panel: RepWeeks) -> Floats:
-    day = notes["occurred_on"]
-    week = panel.weeks.get_indexer(day - pd.to_timedelta(day.dt.day_of_week, unit="D"))
-    rep = pd.Index(panel.rep_id).get_indexer(notes["rep_id"])
-    out = np.zeros(panel.worked.shape)
-    inside = (week >= 0) & (rep >= 0)
-    np.add.at(out, (rep[inside], week[inside]), 1.0)
-    return out
+def _sessions(notes: pd.DataFrame, focus: Places, kinds: int, panel: RepWeeks) -> Floats:
+    """Sessions by rep, kind and week."""
+    day, monday = day_numbers(notes["occurred_on"]), day_numbers(pd.Series(panel.weeks))
+    week, rep = place_in(monday, day - (day + 3) % 7), places(notes["rep_id"], panel.rep_id)
+    inside = (week >= 0) & (rep >= 0) & (focus >= 0)
+    shape = len(panel.rep_id), kinds, len(panel.weeks)
+    cell = ((rep * kinds + focus) * len(panel.weeks) + week)[inside]
+    return np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).astype(np.float64).reshape(shape)
 
 
 def _window(sessions: Floats) -> Floats:
-    """Sessions in the RECENT_WEEKS weeks before each week."""
-    total = np.cumsum(np.pad(sessions, ((0, 0), (1, 0))), axis=1)
-    place = np.arange(sessions.shape[1])
-    return total[:, place] - total[:, np.maximum(place - RECENT_WEEKS, 0)]
+    """Sessions in the RECENT_WEEKS weeks before each week (of the last axis)."""
+    total = np.cumsum(np.pad(sessions, ((0, 0), (0, 0), (1, 0))), axis=2)
+    place = np.arange(sessions.shape[2])
+    return total[..., place] - total[..., np.maximum(place - RECENT_WEEKS, 0)]
 
 
-def _skill(book: Book, rows: pd.DataFrame) -> pd.Series | None:
+def _skill(book: Book, panel: RepWeeks, rows: pd.DataFrame, ids: NDArray[Any]) -> pd.Series | None:
     """Share of focuses met among the manager's other reps, pulled toward the company by five records."""
     if not book.has("coaching", "focus_met"):
         return None
     notes = book.frame("coaching").dropna(subset=["focus_met"])
-    notes = notes.assign(met=notes["focus_met"].astype(float))
-    total = notes.groupby("manager_id")["met"].agg(["sum", "size"])
-    own = notes.groupby(["manager_id", "rep_id"])["met"].agg(["sum", "size"])
-    pair = pd.MultiIndex.from_frame(rows[["manager_id", "rep_id"]])
-    base = total.reindex(rows["manager_id"]).fillna(0.0).to_numpy() - own.reindex(pair).fillna(0.0).to_numpy()
-    usual = float(notes["met"].mean())
-    return pd.Series((base[:, 0] + 5 * usual) / (base[:, 1] + 5), index=rows.index)
+    met, reps = notes["focus_met"].to_numpy(dtype=np.float64), len(panel.rep_id) + 1  # the last: a rep not in the panel
+    manager, rep = places(notes["manager_id"], ids), places(notes["rep_id"], panel.rep_id) % reps
+    cell, known, size = manager * reps + rep, manager >= 0, len(ids) * reps
+    own = np.array([np.bincount(cell[known], each, size) for each in (met[known], None)]).reshape(2, len(ids), reps)
+    good, number = (own.sum(axis=2)[:, rows["manager"]] - own[:, rows["manager"], rows["rep"]]).astype(np.float64)
+    return pd.Series((good + 5 * float(met.mean())) / (number + 5))
 
 
-def _by_manager(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_manager(rows: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
     """Each manager's own slope from one joint fit with a slope per manager; reps are the clusters of its error."""
-    managers = sorted(rows["manager_id"].unique())
-    place = pd.Index(managers).get_indexer(rows["manager_id"])
-    x = np.zeros((len(rows), len(managers)))
-    x[np.arange(len(rows)), place] = rows["recent"].to_numpy()
-    used = [number for number in range(len(managers)) if np.ptp(x[:, number]) > 0]
-    fit = _fit(rows.assign(cluster=rows["rep"]), x[:, used])
-    reps = rows.groupby("manager_id")["rep_id"].nunique().reindex([managers[number] for number in used]).to_numpy()
+    recent, manager = rows["recent"].to_numpy(), rows["manager"].to_numpy()
+    used = np.flatnonzero(np.bincount(manager, recent, len(ids)) > 0)
+    fit = _fit(rows.assign(cluster=rows["rep"]), np.where(manager[:, None] == used, recent[:, None], 0.0))
+    reps = rows.groupby("manager")["rep"].nunique().reindex(used).to_numpy()
     # CRV3 leaves one rep out at a time; a manager's slope rests on his own reps alone, so t has reps - 1 degrees.
     error = np.sqrt(np.diag(crv3(fit)))
     wide = special.stdtrit(np.maximum(reps - 1, 1), 0.975) / special.ndtri(0.975)
-    sessions = rows.groupby("manager_id")["sessions"].sum()
-    out = pd.DataFrame({"manager_id": [managers[number] for number in used], "estimate": fit.coef, "std_error": error})
-    out["sessions"] = out["manager_id"].map(sessions)
-    return pd.concat([out, pool_means(out["estimate"], out["std_error"] * wide).drop(columns="group_mean")], axis=1)
+    sessions = np.bincount(manager, rows["sessions"], len(ids))[used]
+    columns = {"manager_id": pd.array(ids[used], dtype="str"), "estimate": fit.coef, "std_error": error}
+    out = pd.DataFrame({**columns, "sessions": sessions})
+    return pd.concat([out, pool_means(fit.coef, error * wide).drop(columns="group_mean")], axis=1)
 
 
 def _naive(rows: pd.DataFrame) -> float:
     """Plain before-after: log of the rate in weeks with a session in the last six over the rate in the others."""
-    after = rows["recent"] > 0
-    rate = rows.groupby(after)["count"].sum() / rows.groupby(after)["worked"].sum()
-    return float(np.log(rate.get(True, np.nan) / rate.get(False, np.nan)))
+    after = rows["recent"].to_numpy() > 0
+    count, worked = rows["count"].to_numpy(), rows["worked"].to_numpy()
+    if after.all() or not after.any():
+        return float("nan")
+    return float(np.log(count[after].sum() / worked[after].sum() / (count[~after].sum() / worked[~after].sum())))
