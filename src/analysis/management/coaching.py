@@ -59,9 +59,8 @@ def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp, backed: dict[s
     for kind in sorted({kind for kinds in backed.values() for kind in kinds}):
         found = rate_gaps(panel, kind, last)
         if len(found):
-            money = found["team_id"].map({team: kinds.get(kind) for team, kinds in backed.items()})
-            found = found.assign(metric=kind, money_per_week=-found["gap"] * money.astype(float))
-            parts.append(found.loc[money.notna()])
+            money = np.array([backed[team].get(kind, np.nan) for team in found["team_id"].tolist()])
+            parts.append(found.assign(metric=kind, money_per_week=-found["gap"] * money).loc[~np.isnan(money)])
     for metric, gaps in (
         ("opportunity_to_won", won_gaps(book, month_end)),
         ("meaningful_share", meaningful_gaps(panel, last)),
@@ -197,9 +196,10 @@ def _level_met(panel: RepWeeks, place: int, thing: Thing, row: Gap | None, end: 
     """The level of the last eight weeks (of a conversion: the measured gap) lies within a tenth of the target."""
     if thing.metric not in panel.counts:
         return row is not None and float(row["relative"]) > NEARLY
-    recent = (panel.weeks > end - pd.Timedelta(weeks=MET_WEEKS)) & (panel.weeks <= end)
-    worked = np.nan_to_num(panel.worked[place, recent]).sum()
-    return bool(worked > 0 and panel.counts[thing.metric][place, recent].sum() / worked >= (1 + NEARLY) * thing.target)
+    first, last = panel.weeks.searchsorted([end - pd.Timedelta(weeks=MET_WEEKS), end], side="right")
+    worked = np.nan_to_num(panel.worked[place, first:last]).sum()
+    done = panel.counts[thing.metric][place, first:last].sum()
+    return bool(worked > 0 and done / worked >= (1 + NEARLY) * thing.target)
 
 
 def _tell(book: Book, thing: Thing, row: Gap | None, status: str) -> dict[str, object]:

@@ -19,12 +19,13 @@ from analysis.management.intervals import Floats
 from analysis.management.levers import levers
 from analysis.management.plan import Effect
 from analysis.management.records import attempt_places, attempts, dates, rep_weeks_worked
-from analysis.management.roster import day_numbers, place_in, roster
+from analysis.management.roster import Places, day_numbers, place_in, roster
 from analysis.management.survival import OPEN, cell_conversions
 
 RATE_WEEKS = 26
 SPREAD_WEEKS = 52
 CONVERSION_WEEKS = 52
+MIN_PEERS = 3  # reps of a team below which nobody is compared
 CONVERSIONS = ("opportunity_to_won", "meaningful_share")
 
 
@@ -89,55 +90,76 @@ def rate_gaps(panel: RepWeeks, kind: str, last: int, window: int = RATE_WEEKS) -
     year = slice(max(last - SPREAD_WEEKS + 1, 0), last + 1)
     counts, worked = panel.counts[kind][:, year], np.nan_to_num(panel.worked[:, year])
     recent = worked[:, -window:]
-    enough = recent.sum(axis=1) >= recent.shape[1] / 2
-    parts = [
-        _team_gaps(panel.rep_id[rows], team, counts[rows], worked[rows], window)
-        for team, rows in _teams(panel.team_id, enough)
-        if len(rows) >= 3
-    ]
-    return _judged(parts)
-
-
-def _teams(team_id: np.ndarray, keep: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    rows = np.flatnonzero(keep)
-    return [(str(team), rows[team_id[rows] == team]) for team in pd.unique(team_id[rows]) if isinstance(team, str)]
-
-
-def _team_gaps(rep_id: np.ndarray, team: str, counts: Floats, worked: Floats, window: int) -> _Gaps:
-    phi, freedom = _dispersion(counts, worked, counts.sum(axis=1) / worked.sum(axis=1))
+    peers = _peers(panel.team_id, recent.sum(axis=1) >= recent.shape[1] / 2)
+    if not len(peers.row):
+        return pd.DataFrame()
+    counts, worked = counts[peers.row], worked[peers.row]
+    phi, freedom = _dispersion(counts, worked, peers)
     weeks = worked[:, -window:].sum(axis=1)
     rate = counts[:, -window:].sum(axis=1) / weeks
     # Variance of a mean of counts that spread phi times their mean (persistence included); an idle rep borrows
     # half a count so that zero does not look certain.
-    variance = phi * np.maximum(rate, 0.5 / weeks) / weeks
-    reps = len(rate)
-    peers = (rate.sum() - rate) / (reps - 1)
-    error = np.sqrt(variance + (variance.sum() - variance) / (reps - 1) ** 2)
-    return _Gaps(rep_id, team, rate, peers, error, freedom, rate - peers)
+    variance = phi[peers.team] * np.maximum(rate, 0.5 / weeks) / weeks
+    others = peers.size[peers.team] - 1
+    mean = (peers.total(rate) - rate) / others
+    error = np.sqrt(variance + (peers.total(variance) - variance) / others**2)
+    return _judged(panel.rep_id[peers.row], panel.team_id[peers.row], rate, mean, error, freedom[peers.team])
 
 
-def _dispersion(counts: Floats, worked: Floats, rate: Floats) -> tuple[float, float]:
-    """Long-run variance of weekly counts as a multiple of their mean, pooled over the team, and its degrees of freedom.
+@dataclass(frozen=True, slots=True)
+class _Peers:
+    """Reps to compare, team by team. row: their places; team: number of each one's team; first: where a team begins."""
+
+    row: Places
+    team: Places
+    first: Places
+
+    @property
+    def size(self) -> Places:
+        """Reps by team."""
+        return np.bincount(self.team)
+
+    def sums(self, values: Floats) -> Floats:
+        """Sums over each team's reps (of the first axis)."""
+        return np.asarray(np.add.reduceat(values, self.first, axis=0) if len(self.first) else values, dtype=np.float64)
+
+    def total(self, values: Floats) -> Floats:
+        """The sums of each rep's team."""
+        return self.sums(values)[self.team]
+
+
+def _peers(team_id: np.ndarray, keep: np.ndarray) -> _Peers:
+    """Those to keep whose team has three of them at least; a missing team is none."""
+    row = np.flatnonzero(keep)
+    team = pd.factorize(team_id[row])[0]
+    size = np.bincount(team[team >= 0], minlength=1)
+    enough = (team >= 0) & (size[team] >= MIN_PEERS)
+    order = np.argsort(team[enough], kind="stable")
+    team = np.unique(team[enough][order], return_inverse=True)[1]
+    return _Peers(row[enough][order], team, np.flatnonzero(np.diff(team, prepend=-1)))
+
+
+def _dispersion(counts: Floats, worked: Floats, peers: _Peers) -> tuple[Floats, Floats]:
+    """By team: long-run variance of weekly counts as a multiple of their mean, and its degrees of freedom.
 
     Residuals are taken from rep level times the team's week; their autocorrelations carry persistence.
     """
-    expected = rate[:, None] * worked
-    week = np.where(expected.sum(axis=0) > 0, counts.sum(axis=0) / np.maximum(expected.sum(axis=0), 1e-9), 1.0)
-    mean = expected * week
+    expected = (counts.sum(axis=1) / worked.sum(axis=1))[:, None] * worked
+    usual, weeks = peers.sums(expected), counts.shape[1]
+    mean = expected * np.where(usual > 0, peers.sums(counts) / np.maximum(usual, 1e-9), 1.0)[peers.team]
     scaled = np.where(mean > 0, (counts - mean) / np.sqrt(np.maximum(mean, 1e-9)), 0.0)
-    reps, weeks = counts.shape
-    cells = float((mean > 0).sum())
+    cells = peers.sums(np.count_nonzero(mean > 0, axis=1).astype(np.float64))
     # Rep levels and week factors were fitted: that many degrees of freedom are gone.
-    freedom = max(cells - reps - weeks + 1, 1.0)
-    base = (scaled**2).sum() / freedom
+    freedom = np.maximum(cells - peers.size - weeks + 1, 1.0)
+    square = peers.sums((scaled**2).sum(axis=1))
     # Flat-top weights (Politis & Romano 1995): full to four lags, then down to none at ten.
     reach = min(10, weeks // 5)
     weight = np.clip((reach - np.arange(1, reach)) / max(reach - min(4, reach), 1), 0, 1)
-    total = max((scaled**2).sum(), 1e-9)
-    rho = np.array([(scaled[:, lag:] * scaled[:, :-lag]).sum() / total for lag in range(1, reach)])
+    lagged = np.array([(scaled[:, lag:] * scaled[:, :-lag]).sum(axis=1) for lag in range(1, reach)])
+    rho = peers.sums(weight @ lagged) / np.maximum(square, 1e-9)
     # Residuals about a fitted level look less persistent than the counts: each autocorrelation by long_run / weeks.
-    long_run = max((1 + 2 * weight @ rho) / max(1 - 2 * weight.sum() / weeks, 0.3), 1.0)
-    return max(base * long_run, 1.0), max(freedom / long_run**2, 3.0)
+    long_run = np.maximum((1 + 2 * rho) / max(1 - 2 * weight.sum() / weeks, 0.3), 1.0)
+    return np.maximum(square / freedom * long_run, 1.0), np.maximum(freedom / long_run**2, 3.0)
 
 
 def meaningful_gaps(panel: RepWeeks, last: int, window: int = RATE_WEEKS) -> pd.DataFrame:
@@ -148,30 +170,23 @@ def meaningful_gaps(panel: RepWeeks, last: int, window: int = RATE_WEEKS) -> pd.
     if panel.meaningful is None or not panel.counts:
         return pd.DataFrame()
     span = slice(max(last - window + 1, 0), last + 1)
-    tried = np.stack([panel.counts[kind][:, span] for kind in panel.counts])
-    good = np.stack([panel.meaningful[kind][:, span] for kind in panel.counts])
-    enough = tried.sum(axis=(0, 2)) >= 30
-    parts = [
-        _mix_gaps(panel.rep_id[rows], team, good[:, rows], tried[:, rows])
-        for team, rows in _teams(panel.team_id, enough)
-        if len(rows) >= 3
-    ]
-    return _judged(parts)
-
-
-def _mix_gaps(rep_id: np.ndarray, team: str, good: Floats, tried: Floats) -> _Gaps:
-    """kinds x reps x weeks, good ones of those tried."""
+    tried, good = (
+        np.stack([of_kind[kind][:, span] for kind in panel.counts], axis=1)
+        for of_kind in (panel.counts, panel.meaningful)
+    )
+    peers = _peers(panel.team_id, tried.sum(axis=(1, 2)) >= 30)
+    tried, good = tried[peers.row], good[peers.row]  # reps x kinds x weeks
     g, n = good.sum(axis=2), tried.sum(axis=2)
-    others_n = n.sum(axis=1, keepdims=True) - n
-    share = (g.sum(axis=1, keepdims=True) - g + 0.5) / (others_n + 1)
-    expected, total = (n * share).sum(axis=0), n.sum(axis=0)
+    others_n = peers.total(n) - n
+    share = (peers.total(g) - g + 0.5) / (others_n + 1)
+    expected, total = (n * share).sum(axis=1), n.sum(axis=1)
     spread = share * (1 - share)
     own = (g / np.maximum(n, 1))[:, :, None]
-    chi = ((good - tried * own).sum(axis=0) ** 2).sum()
-    design = max(chi / max((tried * own * (1 - own)).sum(), 1e-9), 1.0)
-    variance = design * ((n * spread).sum(axis=0) + (n**2 * spread / np.maximum(others_n, 1)).sum(axis=0)) / total**2
-    value, peers = g.sum(axis=0) / total, expected / total
-    return _Gaps(rep_id, team, value, peers, np.sqrt(variance), np.inf, value - peers)
+    chi = peers.sums(((good - tried * own).sum(axis=1) ** 2).sum(axis=1))
+    design = np.maximum(chi / np.maximum(peers.sums((tried * own * (1 - own)).sum(axis=(1, 2))), 1e-9), 1.0)
+    variance = (n * spread).sum(axis=1) + (n**2 * spread / np.maximum(others_n, 1)).sum(axis=1)
+    error = np.sqrt(design[peers.team] * variance / total**2)
+    return _judged(panel.rep_id[peers.row], panel.team_id[peers.row], g.sum(axis=1) / total, expected / total, error)
 
 
 def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS) -> pd.DataFrame:
@@ -190,59 +205,36 @@ def won_gaps(book: Book, month_end: pd.Timestamp, weeks: int = CONVERSION_WEEKS)
     found = found.loc[found["effective_n"] >= 5]
     team, rep = np.divmod(found["cell"].to_numpy(), len(people.reps))
     share, n = found["conversion"].to_numpy(), found["effective_n"].to_numpy()
-    mine = [team == number for number in np.unique(team)]
-    parts = [
-        _share_gaps(str(people.teams[team[rows][0]]), people.reps[rep[rows]], share[rows], n[rows])
-        for rows in mine
-        if rows.sum() >= 3
-    ]
-    return _judged(parts)
-
-
-def _share_gaps(team: str, rep_id: np.ndarray, share: Floats, n: Floats) -> _Gaps:
+    peers = _peers(people.teams[team], np.ones(len(team), dtype=bool))
+    share, n = share[peers.row], n[peers.row]
     wins = share * n
-    others_n = n.sum() - n
-    peers = (wins.sum() - wins) / others_n
+    others_n = peers.total(n) - n
+    mean = (peers.total(wins) - wins) / others_n
     # Agresti & Caffo (2000): one success and one failure more in each group keep the interval honest at small n.
-    p1, p2 = (wins + 1) / (n + 2), (peers * others_n + 1) / (others_n + 2)
+    p1, p2 = (wins + 1) / (n + 2), (mean * others_n + 1) / (others_n + 2)
     error = np.sqrt(p1 * (1 - p1) / (n + 2) + p2 * (1 - p2) / (others_n + 2))
-    return _Gaps(rep_id, team, share, peers, error, np.inf, p1 - p2)
+    who = people.reps[rep[peers.row]], people.teams[team[peers.row]]
+    return _judged(*who, share, mean, error, centre=p1 - p2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gaps:
-    """One team's gaps as arrays; centre is the gap the interval is built around."""
+def _judged(
+    rep_id: np.ndarray,
+    team_id: np.ndarray,
+    value: Floats,
+    peers: Floats,
+    error: Floats,
+    freedom: float | Floats = np.inf,
+    centre: Floats | None = None,
+) -> pd.DataFrame:
+    """Every rep's gap with its interval and the one-sided p-value for behind the peers; empty without a rep.
 
-    rep_id: np.ndarray
-    team_id: str
-    value: Floats
-    peers: Floats
-    error: Floats
-    freedom: float
-    centre: Floats
-
-
-def _judged(parts: list[_Gaps]) -> pd.DataFrame:
-    """All teams in one frame, with intervals and the one-sided p-value for behind the peers; empty without a team."""
-    if not parts:
+    centre: the gap that the interval is built around, if it is not the plain one.
+    """
+    if not len(value):
         return pd.DataFrame()
-    size = [len(part.value) for part in parts]
-    value, peers, error, centre = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "peers", "error", "centre")
-    )
-    freedom = np.repeat([part.freedom for part in parts], size)
+    centre = value - peers if centre is None else centre
     half = special.stdtrit(freedom, 0.975) * error
     with np.errstate(divide="ignore", invalid="ignore"):
         behind = special.stdtr(freedom, centre / error)
-    return pd.DataFrame(
-        {
-            "rep_id": np.concatenate([part.rep_id for part in parts]),
-            "team_id": np.repeat([part.team_id for part in parts], size),
-            "value": value,
-            "peers": peers,
-            "gap": value - peers,
-            "conf_low": centre - half,
-            "conf_high": centre + half,
-            "p_behind": behind,
-        }
-    )
+    who = {"rep_id": rep_id, "team_id": team_id, "value": value, "peers": peers, "gap": value - peers}
+    return pd.DataFrame({**who, "conf_low": centre - half, "conf_high": centre + half, "p_behind": behind})
