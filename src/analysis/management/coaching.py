@@ -55,23 +55,21 @@ def gaps_at(book: Book, panel: RepWeeks, month_end: pd.Timestamp, backed: dict[s
     """Every candidate gap at the end of a month: metric, rep_id, team_id, value, peers, gap, conf_low, conf_high,
     p_behind, relative (gap as a share of the peers' level), money_per_week (of closing it; blank where not known)."""
     last = int((panel.weeks <= month_end - pd.Timedelta(days=6)).sum()) - 1
-    parts = []
-    for kind in sorted({kind for kinds in backed.values() for kind in kinds}):
-        found = rate_gaps(panel, kind, last)
-        if len(found):
-            money = np.array([backed[team].get(kind, np.nan) for team in found["team_id"].tolist()])
-            parts.append(found.assign(metric=kind, money_per_week=-found["gap"] * money).loc[~np.isnan(money)])
-    for metric, gaps in (
-        ("opportunity_to_won", won_gaps(book, month_end)),
-        ("meaningful_share", meaningful_gaps(panel, last)),
-    ):
-        if len(gaps):
-            parts.append(gaps.assign(metric=metric, money_per_week=np.nan))
+    kinds = sorted({kind for kinds in backed.values() for kind in kinds})
+    parts = {kind: rate_gaps(panel, kind, last) for kind in kinds}
+    parts |= {"opportunity_to_won": won_gaps(book, month_end), "meaningful_share": meaningful_gaps(panel, last)}
+    parts = {metric: gaps for metric, gaps in parts.items() if len(gaps)}
     if not parts:
         return pd.DataFrame(columns=["metric", "rep_id", "team_id", "gap", "p_behind", "relative"])
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat(parts.values(), ignore_index=True)
+    metric = [name for name, gaps in parts.items() for _ in range(len(gaps))]
+    money = [
+        backed.get(team, {}).get(kind, np.nan) for team, kind in zip(frame["team_id"].tolist(), metric, strict=True)
+    ]
+    frame["metric"], frame["money_per_week"] = metric, -frame["gap"].to_numpy() * money
     frame["relative"] = frame["gap"] / frame["peers"].where(frame["peers"] > 0)
-    return frame
+    # A kind that is no lever for this team is nothing to work on.
+    return frame.loc[frame["money_per_week"].notna() | frame["metric"].isin(CONVERSIONS)]
 
 
 def one_thing(book: Book, months: int = 6) -> pd.DataFrame:

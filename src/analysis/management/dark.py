@@ -99,7 +99,7 @@ def _from_the_end(group: Places) -> Places:
 def contacts(book: Book) -> tuple[pd.DataFrame, str]:
     """Rows that count as contact with an account, and the definition in words."""
     rows = effort(book)
-    rows = rows.loc[rows["account_id"].notna().to_numpy()]
+    on_account = rows["account_id"].cat.codes.to_numpy() >= 0
     two_way = np.zeros(len(rows), dtype=bool)
     if book.has("activities", "is_meaningful"):
         two_way |= rows["is_meaningful"].to_numpy()
@@ -107,8 +107,9 @@ def contacts(book: Book) -> tuple[pd.DataFrame, str]:
         two_way |= says(book, rows, "outcome", "connected", "held")
     if book.has("activities", "direction"):
         two_way |= says(book, rows, "direction", "in")
+    two_way &= on_account
     if not two_way.any():
-        return rows, SAY.text("any_effort")
+        return rows.loc[on_account], SAY.text("any_effort")
     return rows.loc[two_way], SAY.text("two_way")
 
 

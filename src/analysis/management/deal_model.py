@@ -93,13 +93,14 @@ def _curves(cases: Columns | pd.DataFrame, draws: int, rng: np.random.Generator)
     # The sum of k exponential weights is one gamma(k) weight: one draw a cell instead of one a deal.
     weight = rng.gamma(count[cells], size=(draws, len(cells)))
     entry, week, end = cells // (3 * ages), cells // 3 % ages, cells % 3
-    late = entry > 0
+    late = int(np.searchsorted(entry, 1))  # the cells stand in the order of entry
+    young, old = weight[:, :late], weight[:, late:]
     by_end = np.zeros((3, draws, ages))
-    by_end[end[~late], :, week[~late]] = weight[:, ~late].T
-    for kind in (OPEN, EVENT, OTHER):
-        by_end[kind] += _by_age(weight, week, late & (end == kind), ages)
-    come, total = _by_age(weight, entry, late, ages), by_end.sum(axis=0)
-    after = weight[:, ~late].sum(axis=1, keepdims=True) + np.cumsum(come - total, axis=1)
+    by_end[end[:late], :, week[:late]] = young.T
+    for kind in np.unique(end[late:]):
+        by_end[kind] += _by_age(old[:, end[late:] == kind], week[late:][end[late:] == kind], ages)
+    come, total = _by_age(old, entry[late:], ages), by_end.sum(axis=0)
+    after = young.sum(axis=1, keepdims=True) + np.cumsum(come - total, axis=1)
     # In the week in which a deal comes or goes unfinished it was at risk for half of it on average.
     at_risk = np.maximum(after + by_end[EVENT] + by_end[OTHER] + (by_end[OPEN] - come) / 2, 1e-12)
     leave = np.clip((by_end[EVENT] + by_end[OTHER]) / at_risk, 0.0, 1.0)
@@ -119,11 +120,11 @@ def _entry(cases: Columns | pd.DataFrame) -> Places:
     return _weeks(cases["late"]) if "late" in cases else np.zeros(len(cases["days"]), np.int64)
 
 
-def _by_age(weight: Floats, age: Places, chosen: NDArray[np.bool_], ages: int) -> Floats:
-    """Sums (draws, ages) of the chosen cells' weights."""
-    onto = np.zeros((np.count_nonzero(chosen), ages))
-    onto[np.arange(len(onto)), age[chosen]] = 1.0
-    return np.dot(weight[:, chosen], onto)
+def _by_age(weight: Floats, age: Places, ages: int) -> Floats:
+    """Sums (draws, ages) of the cells' weights."""
+    onto = np.zeros((len(age), ages))
+    onto[np.arange(len(onto)), age] = 1.0
+    return np.dot(weight, onto)
 
 
 def _spell_sd(cases: Columns | pd.DataFrame, won: Floats, ended: Floats, horizon_weeks: float) -> float:
@@ -178,12 +179,14 @@ Chances = Callable[[slice], Floats]  # of some of the draws: draws x cases
 def _later(model: DealModel, age_weeks: Floats, more_weeks: float) -> Chances:
     ages = model.won.shape[1]
     age = np.asarray(age_weeks, dtype=float)
-    now, then = _between(age, ages), _between(age + more_weeks, ages)
+    now = _between(age, ages)
+    step = _between(age + more_weeks, ages) - now
 
     def chance(part: slice) -> Floats:
         left = 1 - model.ended[part] @ now
-        gain = model.won[part] @ then - model.won[part] @ now
-        return np.where(left > 1e-9, np.clip(gain / np.maximum(left, 1e-9), 0.0, 1.0), 0.0)
+        likely = np.clip(model.won[part] @ step / np.maximum(left, 1e-9), 0.0, 1.0)
+        likely[left <= 1e-9] = 0.0
+        return likely
 
     return chance
 

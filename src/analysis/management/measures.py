@@ -18,7 +18,7 @@ from analysis.management.deals import timed_deals, usual_days
 from analysis.management.intervals import Cells, Floats, Part, cell_means, cell_medians, cell_ratios
 from analysis.management.periods import period_of
 from analysis.management.records import attempt_places, attempts, rep_days, says, won_credit
-from analysis.management.roster import Places, Roster, day_numbers, places, roster
+from analysis.management.roster import Places, Roster, day_numbers, numbered, places, roster
 from analysis.management.survival import cell_conversions
 
 COLUMNS = ("cell", "value", "conf_low", "conf_high", "n")
@@ -111,9 +111,12 @@ _AMOUNTS = ("amount", "list_amount", "margin", "units")
 
 def _first_wins(deals: pd.DataFrame) -> NDArray[np.bool_]:
     """True for the first won deal of each account."""
-    won = deals.loc[deals["status"] == "won", ["account_id", "closed_on", "opportunity_id"]]
-    first = won.dropna(subset=["account_id"]).sort_values(["closed_on", "opportunity_id"]).drop_duplicates("account_id")
-    return deals.index.isin(first.index)
+    won = np.flatnonzero((deals["status"] == "won") & deals["account_id"].notna())
+    account, deal = (numbered(deals[name].iloc[won])[0] for name in ("account_id", "opportunity_id"))
+    order = np.lexsort((deal, deals["closed_on"].to_numpy(dtype="datetime64[us]")[won], account))
+    out = np.zeros(len(deals), dtype=bool)
+    out[won[order[np.diff(account[order], prepend=-1) > 0]]] = True
+    return out
 
 
 def _pipeline(book: Book, grid: Grid) -> Parts:
