@@ -79,7 +79,7 @@ def ours(folder: Path, slots: int, formats: tuple[str, ...]) -> Callable[[], Non
     def work() -> None:
         waiting, running = list(jobs), []
         while waiting or running:
-            while waiting and len(running) < slots:
+            while waiting and len(running) < pool.slots:  # as the batch does
                 running.append(pool.submit(waiting.pop(0)))
             done = running.pop(0).result()
             assert done.failure is None, done.failure

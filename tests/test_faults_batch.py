@@ -182,6 +182,39 @@ def test_a_report_killed_from_outside_is_tried_again(tmp_path: Path, pool: WarmP
     assert "lost" in events(tmp_path / "out")
 
 
+def children(pool: WarmPool) -> set[int]:
+    """The processes of a pool's warm process: reports under way and the one that stands by."""
+    assert pool._process is not None
+    own = pool._process.pid
+    return {int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split()}
+
+
+def test_the_process_that_stands_by_may_die(tmp_path: Path) -> None:
+    """It had no report yet, so none is lost; the next one is forked when it is asked for."""
+    with WarmPool(1, warm=False) as own:
+        assert run(tmp_path, Teams({"a": 1}), own, READ, SHOW).exit_code == 0
+        wait_for(lambda: len(children(own)) == 1, 10)
+        (waits,) = children(own)
+        os.kill(waits, signal.SIGKILL)
+        wait_for(lambda: waits not in children(own), 10)
+        again = run(tmp_path, Teams({"a": 2, "b": 2}), own, READ, SHOW)
+        assert again.exit_code == 0 and [row(again, team)["attempts"] for team in "ab"] == [1, 1]
+        wait_for(lambda: len(children(own)) == 1, 10)
+        (waits,) = children(own)
+    assert not Path(f"/proc/{waits}").exists() and not own.root.exists()
+
+
+def test_a_report_that_waits_for_its_turn_uses_none_of_its_time(tmp_path: Path) -> None:
+    """More are submitted than run at once; the clock of each begins with its own process's orders."""
+    with WarmPool(1, warm=False) as own:
+        limits = Limits(seconds=2.5)
+        result = run(
+            tmp_path, Teams(dict.fromkeys("abc", 1)), own, READ, SHOW, limits=limits, parameters={"pause_s": 1.2}
+        )
+        assert own.slots == 2 and result.exit_code == 0
+        assert all(row(result, team)["seconds"] < 2.4 for team in "abc")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_the_warm_process_itself_may_die_or_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals

@@ -90,11 +90,20 @@ class Ended:
     peak_mb: float = 0.0
 
 
+def job_folder(root: Path, number: int) -> Path:
+    """The private folder of a job, known from its number alone: its process may be there before the job is."""
+    return root / str(number)
+
+
+def make_room(folder: Path) -> None:
+    """A private folder and what is in every one (mode 0700); what is there already stays."""
+    for place in (folder, *(folder / name for name in ("pack", "out", "home", "tmp"))):
+        place.mkdir(mode=0o700, exist_ok=True)
+
+
 def lay_out(folder: Path, job: ReportJob) -> None:
-    """Write the job into its new private folder (mode 0700)."""
-    folder.mkdir(mode=0o700)
-    for name in ("pack", "out", "home", "tmp"):
-        (folder / name).mkdir(mode=0o700)
+    """Write the job into its private folder."""
+    make_room(folder)
     for name, content in job.pack.items():
         target = folder / "pack" / name
         target.parent.mkdir(exist_ok=True)

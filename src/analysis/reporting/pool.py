@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.reporting.jobs import Ended, Failure, Rendered, ReportJob, lay_out, verdict
+from analysis.reporting.jobs import Ended, Failure, Rendered, ReportJob, job_folder, lay_out, make_room, verdict
 from analysis.reporting.private import make_private_folder, remove
 from analysis.reporting.sandbox import clean_environment
 
@@ -44,18 +44,19 @@ class _Running:
     folder: Path
     future: Future
     seconds: float
-    sent: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)  # when the warm process last spoke, or was spoken to of it
 
 
 class WarmPool:
     """Reports in fresh processes forked from one warm process.
 
-    slots: how many reports the caller should have under way at once. clean: give the process a clean environment and
-    confine its children (always, but for a user's own notebook).
+    slots: how many reports run at once. clean: give the process a clean environment and confine its children (always,
+    but for a user's own notebook). The pool's own `slots` is how many jobs the caller should have submitted: one more
+    lies ready, so that a report begins in the moment one ends, while its files are read and published.
     """
 
     def __init__(self, slots: int = 2, *, clean: bool = True, warm: bool = True) -> None:
-        self.slots, self._clean, self._warm = slots, clean, warm
+        self.slots, self._at_once, self._clean, self._warm = slots + 1, slots, clean, warm
         self._ids = itertools.count(1)
         self._running: dict[int, _Running] = {}
         self._lock = threading.RLock()
@@ -69,18 +70,19 @@ class WarmPool:
 
     def submit(self, job: ReportJob) -> Future[Rendered]:
         """Run a report; the future never raises, a failure is part of the result."""
-        folder = self.root / f"{next(self._ids)}-{job.slug}"
-        lay_out(folder, job)
+        number = next(self._ids)
+        lay_out(job_folder(self.root, number), job)
         limits = job.limits
         request = {"slug": job.slug, "seed": job.seed, "memory_mb": limits.memory_mb, "file_mb": limits.file_mb}
-        return self._send(job, folder, request, limits.seconds)
+        return self._send(job, number, request, limits.seconds)
 
     def submit_notebook(self, text: str, cwd: str, cell_timeout_s: float | None, seconds: float) -> Future:
         """Run a notebook's cells with the caller's environment and folder; (its text or None, reason or None)."""
-        folder = self.root / f"{next(self._ids)}-notebook"
-        (folder / "out").mkdir(parents=True, mode=0o700)
+        number = next(self._ids)
+        folder = job_folder(self.root, number)
+        make_room(folder)
         (folder / "template.ipynb").write_text(text, encoding="utf-8")
-        return self._send(None, folder, {"cwd": cwd, "cell_timeout_s": cell_timeout_s}, seconds)
+        return self._send(None, number, {"cwd": cwd, "cell_timeout_s": cell_timeout_s}, seconds)
 
     def close(self) -> None:
         """End the warm process and every report under way; nothing is left running or lying about."""
@@ -95,14 +97,13 @@ class WarmPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, job: ReportJob | None, folder: Path, request: dict[str, Any], seconds: float) -> Future:
+    def _send(self, job: ReportJob | None, number: int, request: dict[str, Any], seconds: float) -> Future:
         future: Future = Future()
         with self._lock:
             if self._process is None:
                 self._start()
-            number = next(self._ids)
-            self._running[number] = _Running(job, folder, future, seconds)
-            line = json.dumps({"id": number, "folder": str(folder), "seconds": seconds, **request})
+            self._running[number] = _Running(job, job_folder(self.root, number), future, seconds)
+            line = json.dumps({"id": number, "seconds": seconds, **request})
             with contextlib.suppress(OSError):  # a lost process is noticed by the listener
                 self._channel.sendall(line.encode() + b"\n")  # type: ignore[union-attr]
         return future
@@ -117,7 +118,8 @@ class WarmPool:
             environment = clean_environment(home, _font_cache())
         log = (self.root / "warm.log").open("wb")
         command = [sys.executable, *(("-s", "-P") if self._clean else ()), "-c", START]
-        arguments = [str(theirs.fileno()), str(self.root), "warm" if self._warm else "cold"]
+        slots = self._at_once if self._clean else 0
+        arguments = [str(theirs.fileno()), str(self.root), "warm" if self._warm else "cold", str(slots)]
         self._process = subprocess.Popen(
             [*command, *arguments, str(Path(__file__).parents[2])],
             stdin=subprocess.DEVNULL,
@@ -152,13 +154,12 @@ class WarmPool:
                 self._hear(json.loads(line))
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if "ready" in message:
-            self.landlock, self._ready_by = message["landlock"], 0.0
-            with self._lock:
-                for running in self._running.values():
-                    running.sent = time.monotonic()
-            return
         with self._lock:
+            for each in self._running.values():
+                each.heard = time.monotonic()
+            if "ready" in message:
+                self.landlock, self._ready_by = message["landlock"], 0.0
+                return
             running = self._running.pop(message.pop("id"))
         self._settle(running, Ended(**message))
 
@@ -178,7 +179,7 @@ class WarmPool:
         if self._ready_by:
             return now > self._ready_by
         with self._lock:
-            return any(now > running.sent + running.seconds + GRACE_S for running in self._running.values())
+            return any(now > running.heard + running.seconds + GRACE_S for running in self._running.values())
 
     def _lost(self, process: subprocess.Popen) -> None:
         """The warm process is gone, and its children with it: what was under way is lost, the next job starts anew.

@@ -1,7 +1,8 @@
 """The warm process from which every report is forked (Linux): it imports, waits, forks, limits and buries.
 
-It holds no data, no threads and no socket but the one to its master. Messages are JSON lines: `{"id", "folder", ...}`
-in, `{"id", "exit_code", "signal", ...}` out. A child that outlives its wall-clock limit is killed with its process
+It holds no data, no threads and no socket but the one to its master. Messages are JSON lines: `{"id", "seconds", ...}`
+in, `{"id", "exit_code", "signal", ...}` out. While reports run, the process of the next one is forked already: confined
+to that report's folder, it waits for its orders. A child that outlives its wall-clock limit is killed with its process
 group; whatever it leaves behind is adopted and killed. When the master goes, however it goes, so do all children and
 the folder with their packs.
 """
@@ -17,33 +18,48 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.reporting import sandbox, warm, worker
+from analysis.reporting.jobs import job_folder, make_room
+
+ORDERS = 3  # the file descriptor through which a child hears what its job is
 
 
 @dataclass(slots=True)
 class Child:
-    """A report that runs: its job's id, process, pidfd and deadline (monotonic seconds)."""
+    """A process for one job: the job's id, its pid and pidfd, the pipe its orders go through; times in monotonic seconds.
+
+    Without a deadline it has no orders yet.
+    """
 
     id: int
     pid: int
     handle: int
-    started: float
-    deadline: float
+    orders: int
+    started: float = 0.0
+    deadline: float | None = None
     timed_out: bool = False
 
 
 class Zygote:
-    """The loop: one selector over the master's socket and the children's pidfds."""
+    """The loop: one selector over the master's socket and the children's pidfds.
 
-    def __init__(self, channel: socket.socket, root: Path) -> None:
-        self.channel, self.root = channel, root
+    slots: reports that may run at once. 0: a user's own notebooks, as many as come, each in the caller's folder with
+    the caller's rights, and none forked before it is asked for.
+    """
+
+    def __init__(self, channel: socket.socket, root: Path, slots: int) -> None:
+        self.channel, self.root, self.slots = channel, root, slots
         self.selector = selectors.DefaultSelector()
         self.selector.register(channel, selectors.EVENT_READ, None)
         self.children: dict[int, Child] = {}
+        self.standby: Child | None = None
+        self.waiting: deque[dict[str, Any]] = deque()
+        self.seen = 0
         self.buffer = b""
 
     def serve(self) -> None:
@@ -74,27 +90,59 @@ class Zygote:
         if not read:
             return False
         *lines, self.buffer = (self.buffer + read).split(b"\n")
-        for line in lines:
-            self._fork(json.loads(line))
+        self.waiting.extend(json.loads(line) for line in lines)
+        self._begin_what_waits()
         return True
 
-    def _fork(self, request: dict[str, Any]) -> None:
-        me = os.getpid()
+    def _begin_what_waits(self) -> None:
+        while self.waiting and not 0 < self.slots <= sum(
+            child.deadline is not None for child in self.children.values()
+        ):
+            self._begin(self.waiting.popleft())
+        if self.slots and self.seen and self.standby is None:
+            self.standby = self._fork(self.waiting[0]["id"] if self.waiting else self.seen + 1)
+
+    def _begin(self, request: dict[str, Any]) -> None:
+        child, self.standby = self.standby, None
+        if child is not None and child.id != request["id"]:
+            _kill_group(child.pid)
+            child = None
+        line = json.dumps(request).encode() + b"\n"
+        try:
+            child = child or self._fork(request["id"])
+            os.write(child.orders, line)
+        except BrokenPipeError:  # it was killed while it waited
+            child = self._fork(request["id"])
+            os.write(child.orders, line)
+        self.seen = max(self.seen, child.id)
+        child.started = time.monotonic()
+        child.deadline = child.started + request["seconds"]
+
+    def _fork(self, number: int) -> Child:
+        """A child that waits for the orders of this job in its folder."""
+        folder, me = job_folder(self.root, number), os.getpid()
+        make_room(folder)
+        orders, ours = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _live(request, me, self.channel)
-        now = time.monotonic()
-        child = Child(request["id"], pid, os.pidfd_open(pid), now, now + request["seconds"])
+            _live(folder, me, self.channel, orders, confined=self.slots > 0)
+        os.close(orders)
+        child = Child(number, pid, os.pidfd_open(pid), ours)
         self.children[pid] = child
         self.selector.register(child.handle, selectors.EVENT_READ, child)
+        return child
 
     def _bury(self, child: Child) -> None:
         _, status, usage = os.wait4(child.pid, 0)
         self.selector.unregister(child.handle)
         os.close(child.handle)
+        os.close(child.orders)
         del self.children[child.pid]
         _kill_group(child.pid)
         self._kill_orphans()
+        if child.deadline is None:
+            self.standby = None if self.standby is child else self.standby
+            return
         code = os.waitstatus_to_exitcode(status)
         self.tell(
             {
@@ -107,17 +155,18 @@ class Zygote:
                 "peak_mb": usage.ru_maxrss / 1024,
             }
         )
+        self._begin_what_waits()
 
     def _enforce(self) -> None:
         now = time.monotonic()
         for child in self.children.values():
-            if now >= child.deadline and not child.timed_out:
+            if child.deadline is not None and now >= child.deadline and not child.timed_out:
                 child.timed_out = True
                 _kill_group(child.pid)
 
     def _next_deadline(self) -> float | None:
-        waiting = [child.deadline for child in self.children.values() if not child.timed_out]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        ends = [c.deadline for c in self.children.values() if c.deadline is not None and not c.timed_out]
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _kill_orphans(self) -> None:
         """Grandchildren whose report has ended became ours; none of them has any business left."""
@@ -136,30 +185,44 @@ class Zygote:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _live(request: dict[str, Any], parent: int, channel: socket.socket) -> None:
-    """The child: confined, then its one job, then gone without any clean-up of the parent's."""
+def _live(folder: Path, parent: int, channel: socket.socket, orders: int, *, confined: bool) -> None:
+    """The child: confined, then its one job when the orders come, then gone without any clean-up of the parent's."""
     code = 70
     try:
         os.setsid()
         sandbox.die_with_parent(parent)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        folder = Path(request["folder"])
         _own_output(folder / "log.txt")
         channel.close()
-        os.closerange(3, 256)
-        if request.get("cwd"):
-            os.chdir(request["cwd"])
-            code = worker.run_notebook(folder, request.get("cell_timeout_s"))
-        else:
+        os.dup2(orders, ORDERS)
+        os.closerange(ORDERS + 1, 256)
+        if confined:
+            sandbox.confine(folder)
+        request = _take_orders()
+        if confined:
             sandbox.enter(folder)
             sandbox.reseed(request["seed"], request["slug"])
             sandbox.limit(request["memory_mb"], request["seconds"] * 2, request["file_mb"])
-            sandbox.confine(folder)
             code = worker.run(folder)
+        else:
+            os.chdir(request["cwd"])
+            code = worker.run_notebook(folder, request.get("cell_timeout_s"))
     except BaseException as fault:
         os.write(2, f"{type(fault).__name__}: {fault}\n".encode())
     finally:
         os._exit(code)
+
+
+def _take_orders() -> dict[str, Any]:
+    """Wait for the job's line. Raises EOFError when none will come."""
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(ORDERS, 1 << 16)
+        if not read:
+            raise EOFError("no orders")
+        line += read
+    os.close(ORDERS)
+    return json.loads(line)
 
 
 def _own_output(path: Path) -> None:
@@ -179,8 +242,8 @@ def _kill_group(pid: int) -> None:
 
 
 def main() -> None:
-    """argv: the file descriptor of the master's socket, the folder of private folders, `warm` or `cold`."""
-    handle, root, temperature = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    """argv: the file descriptor of the master's socket, the folder of private folders, `warm` or `cold`, slots."""
+    handle, root, temperature, slots = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sandbox.adopt_orphans()
@@ -189,4 +252,4 @@ def main() -> None:
         warm.get_ready()
     else:
         warm.load(warm.SHELL)
-    Zygote(socket.socket(fileno=handle), root).serve()
+    Zygote(socket.socket(fileno=handle), root, slots).serve()
