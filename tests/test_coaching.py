@@ -222,6 +222,9 @@ def test_coaching_effect_needs_managers_and_a_focus() -> None:
     with pytest.raises(Refused, match="5 are needed"):
         coaching_effect(coached({}, 3, teams=3, weeks=30))
     assert coaching_effect(company(1, 8, 1)) == NotRecorded(("coaching",))
+    held = coached({}, 3, weeks=30)
+    notes = held.frame("coaching").assign(focus="negotiation")  # nobody's recorded activity
+    assert isinstance(coaching_effect(replace(held, tables={**held.tables, "coaching": notes})), NotRecorded)
 
 
 def test_manager_activity_by_hand() -> None:

@@ -12,7 +12,7 @@ from analysis.management.measures import COLUMNS, Grid, Parts, grid_of, measure,
 from analysis.management.metrics import BY_KEY, METRICS, Metric, kind_metric
 from analysis.management.periods import periods
 from analysis.management.records import won_credit
-from analysis.management.roster import places, texts
+from analysis.management.roster import numbered, places, texts
 
 FACTS = ("title", "metric_class", "timing", "unit", "definition")
 NUMBERS = ("value", "conf_low", "conf_high", "n", "objective")
@@ -42,9 +42,9 @@ def scorecard(book: Book, freq: str = "month", last: int | None = None) -> pd.Da
     absent = [metric for metric in METRICS if metric.key not in parts]
     frame = pd.concat([_described(values, grid), *([_unrecorded(book, absent, table)] if absent else [])])
     order = {metric.key: place for place, metric in enumerate(METRICS)}
-    frame = frame.assign(rank=frame["metric"].map(order).fillna(len(order)))
-    frame = frame.sort_values(["team_id", "rank", "metric", "period_start"], kind="stable", ignore_index=True)
-    return frame.drop(columns="rank")
+    (metric, names), (team, _) = numbered(frame["metric"]), numbered(frame["team_id"])
+    rank = np.array([order.get(name, len(order)) for name in names], dtype=np.int64)[metric]
+    return frame.iloc[np.lexsort((frame["period_start"].to_numpy(), metric, rank, team))].reset_index(drop=True)
 
 
 def _stacked(parts: Parts) -> pd.DataFrame:
