@@ -57,6 +57,7 @@ def get_ready() -> None:
     sandbox.software_folders()
     gc.collect()
     gc.freeze()
+    sandbox.return_free_memory()
 
 
 @cache
