@@ -117,6 +117,9 @@ def test_a_failed_team_is_listed_and_the_others_are_made(batch: Any, tmp_path: P
     row = rows(result)["b"]
     assert row["error"] == "cell 4: AssertionError: no b" and not row["stale"] and row["attempts"] == 1
     assert row["failure"] == "raised" and row["said"] == "" and rows(result)["a"]["failure"] == ""
+    log = [json.loads(line) for line in (tmp_path / "out" / "batch.jsonl").read_text().splitlines()]
+    settled = {line["team_id"]: (line["event"], line["failure"]) for line in log if "failure" in line}
+    assert settled["a"] == ("done", "") and ("failed", "raised") in settled.values()
     assert not (tmp_path / "out" / "b").exists()
     assert "b (b): failed: cell 4: AssertionError: no b" in batch_status(tmp_path / "out")
 

@@ -44,10 +44,9 @@ class Progress:
     def settled(self, team: TeamResult) -> None:
         """A team is done with, one way or another."""
         self._settled += 1
-        facts = {"team_id": team.team_id, "slug": team.slug, "seconds": round(team.seconds, 3), "error": team.error}
-        self.event(
-            team.status, **facts, cpu_s=round(team.cpu_s, 3), peak_mb=round(team.peak_mb), attempts=team.attempts
-        )
+        facts = {"team_id": team.team_id, "slug": team.slug, "seconds": round(team.seconds, 3)}
+        facts |= {"failure": team.failure, "error": team.error, "cpu_s": round(team.cpu_s, 3)}
+        self.event(team.status, **facts, peak_mb=round(team.peak_mb), attempts=team.attempts)
         if team.status in (FAILED, REFUSED):
             self.say(f"{_literal(team.name)}: {team.status}: {team.error}")
         if self._bar:
