@@ -65,14 +65,19 @@ def _minus(shown: str) -> str:
 
 def compact(value: float | None, *, locale: str = DEFAULT_LOCALE, long: bool = False) -> str:
     """A number short enough for a tile or an axis: ``1.2M`` (long: ``1.2 million``); exact below 10,000."""
-    from babel.numbers import format_compact_decimal
-
     if not is_known(value) or not 10_000 <= abs(float(value)) < BEYOND:
         return number(value, locale=locale)
     style = _compact_style("long" if long else "short", locale)
     if style is None:
         return number(value, locale=locale)
-    rounded = significant(float(value), 3)
+    return _shortened(significant(float(value), 3), style, locale)
+
+
+@lru_cache(maxsize=20_000)
+def _shortened(rounded: float, style: Literal["short", "long"], locale: str) -> str:
+    """See `_written`; three digits leave few different ones."""
+    from babel.numbers import format_compact_decimal
+
     return _minus(format_compact_decimal(rounded, format_type=style, locale=locale, fraction_digits=2))
 
 
