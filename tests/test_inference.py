@@ -97,6 +97,8 @@ def test_several_outcomes_are_jackknifed_together_as_one_by_one(units):
         for fit, changes in zip(fits, together, strict=True):
             np.testing.assert_allclose(changes, leave_out(fit), rtol=1e-10, atol=1e-12)
         assert np.isnan(together[0]).any() == np.isnan(together[2]).any() == (x is alone)
+    with pytest.raises(ParameterError, match="not several outcomes of one regression"):
+        leave_out_each([fits[0], fit_ols(sample.y, sample.x, sample.cells)])
 
 
 def test_student_tails_are_those_of_scipy_stats_bit_for_bit():

@@ -21,7 +21,6 @@ from analysis.models.inference import (
     Estimate,
     contrast,
     crv1,
-    crv3,
     crv3_each,
     jackknife_covariance,
     leave_one_out,
@@ -102,11 +101,11 @@ def with_jackknife(fit: Fit) -> Fitted:
 
 def check_vcov(fit: Fit) -> Array:
     """Covariance for companions and checks: CRV3, or CRV1 from thirty clusters on, where the two agree."""
-    return crv3(fit) if fit.n_clusters < MANY_CLUSTERS else crv1(fit)
+    return check_vcovs([fit])[0]
 
 
 def check_vcovs(fits: Sequence[Fit]) -> list[Array]:
-    """The same for several outcomes of one least-squares regression."""
+    """The same for several outcomes of one regression."""
     return crv3_each(fits) if fits[0].n_clusters < MANY_CLUSTERS else [crv1(fit) for fit in fits]
 
 
@@ -127,9 +126,10 @@ def _companions(sample: Sample) -> dict[str, tuple[Fit, Array]]:
     if sample.plan.outcome == "revenue" or "revenue" not in sample.outcomes:
         return {}
     money, cells = sample.outcomes["revenue"][sample.keep], sample.cells.take(sample.keep)
-    fits = {"revenue, additive": fit_ols(money, sample.design, cells)}
+    design = sample.design
+    fits = {"revenue, additive": fit_ols(money, design, cells)}
     with suppress(AnalysisError):  # revenue that is zero in every row, say: the additive one stands alone
-        fits = {"revenue": fit_ppml(np.maximum(money, 0.0), sample.design, cells)} | fits
+        fits = {"revenue": fit_ppml(np.maximum(money, 0.0), design, cells)} | fits
     return {name: (fit, check_vcov(fit)) for name, fit in fits.items()}
 
 

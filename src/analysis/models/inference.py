@@ -93,12 +93,11 @@ def crv3(fit: Fit) -> Floats:
     NaN where a coefficient cannot be estimated without one of the clusters (Bell & McCaffrey 2002; MacKinnon, Nielsen
     & Webb 2023).
     """
-    require_clusters(fit.n_clusters)
-    return jackknife_covariance(leave_out(fit))
+    return crv3_each([fit])[0]
 
 
 def crv3_each(fits: Sequence[Fit]) -> list[Floats]:
-    """The same for several outcomes of one least-squares regression (`linear.fit_ols_many`), at little more than one's cost."""
+    """The same for several outcomes of one regression (`linear.fit_ols_many`), at little more than one's cost."""
     require_clusters(fits[0].n_clusters)
     return [jackknife_covariance(changes) for changes in leave_out_each(fits)]
 

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from analysis.errors import ParameterError
 from analysis.models.absorb import LARGEST_DENSE_SYSTEM, Layout, Table, reducer, solver, to_array
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, System
@@ -55,17 +56,20 @@ def leave_out(fit: Fit) -> Floats:
 
     A coefficient that cannot be estimated without the cluster is NaN in its row.
     """
-    if _is_small_table(fit.system.work.plan, fit.n_coef):
-        return _from_table(fit.system, fit.information, fit.residual[:, None])[0]
-    return _from_islands(fit)
+    return leave_out_each([fit])[0]
 
 
 def leave_out_each(fits: Sequence[Fit]) -> list[Floats]:
-    """The same for several outcomes of one least-squares regression (`linear.fit_ols_many`), at little more than one's cost."""
+    """The same for several outcomes of one regression (`linear.fit_ols_many`), at little more than one's cost.
+
+    Raises ParameterError for fits that do not share their regressors.
+    """
     first = fits[0]
-    if first.system.weight is None and _is_small_table(first.system.work.plan, first.n_coef):
+    if any(fit.system.within is not first.system.within for fit in fits):
+        raise ParameterError("jackknifed together: these fits are not several outcomes of one regression")
+    if _is_small_table(first.system.work.plan, first.n_coef):
         return list(_from_table(first.system, first.information, np.column_stack([fit.residual for fit in fits])))
-    return [leave_out(fit) for fit in fits]
+    return [_from_islands(fit) for fit in fits]
 
 
 def _from_islands(fit: Fit) -> Floats:

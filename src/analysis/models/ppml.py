@@ -112,7 +112,7 @@ def fit_prepared(
     names: tuple[str, ...] | None = None,
 ) -> Fit:
     """Fit rows already chosen."""
-    problem = Problem(y, np.flatnonzero(y), run_totals(y, plan), columns, plan)
+    problem = pose(y, columns, plan)
     state, metric, steps = newton(problem, problem.begin(offset, start), names)
     return assemble(y, columns, plan, offset, state, metric, steps, used, dropped, names)
 
@@ -158,7 +158,7 @@ def fit_restricted(fit: Fit, restrictions: Floats) -> Fit:
     from scipy.linalg import null_space
 
     system, plan = fit.system, fit.system.work.plan
-    problem = Problem(system.y, np.flatnonzero(system.y), run_totals(system.y, plan), system.columns, plan)
+    problem = pose(system.y, system.columns, plan)
     free, pull = null_space(restrictions), fit.bread @ restrictions.T
     move = -pull @ np.linalg.solve(restrictions @ pull, restrictions @ fit.coef)
     if float(move @ fit.information @ move) < NEAR * float(system.y.sum()):
@@ -255,6 +255,11 @@ class Problem:
                 break
             length /= 2
         return trial
+
+
+def pose(y: Floats, columns: Columns, plan: Layout) -> Problem:
+    """The problem of rows already chosen."""
+    return Problem(y, np.flatnonzero(y), run_totals(y, plan), columns, plan)
 
 
 def unit_scaled(totals: Floats, log_mean: Floats, plan: Layout) -> Floats:
