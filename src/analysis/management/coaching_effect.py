@@ -21,12 +21,13 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.gaps import RepWeeks, rep_weeks_by_kind
 from analysis.management.intervals import Floats
 from analysis.management.managers import manager_weeks
-from analysis.management.roster import Places, day_numbers, numbered, place_in, places
+from analysis.management.roster import Places, day_numbers, mondays, numbered, place_in, places
 from analysis.management.shrinkage import pool_means
 from analysis.models.design import cells_from_codes
 from analysis.models.fit import Fit
 from analysis.models.inference import Estimate, contrast, crv3
 from analysis.models.ppml import fit_ppml
+from analysis.models.tails import t_quantile
 
 SAY = words.Voice("management.coaching_effect")
 RECENT_WEEKS = 6
@@ -150,7 +151,7 @@ def _focus_now(sessions: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 def _sessions(notes: pd.DataFrame, focus: Places, kinds: int, panel: RepWeeks) -> Floats:
     """Sessions by rep, kind and week."""
     day, monday = day_numbers(notes["occurred_on"]), day_numbers(pd.Series(panel.weeks))
-    week, rep = place_in(monday, day - (day + 3) % 7), places(notes["rep_id"], panel.rep_id)
+    week, rep = place_in(monday, mondays(day)), places(notes["rep_id"], panel.rep_id)
     inside = (week >= 0) & (rep >= 0) & (focus >= 0)
     shape = len(panel.rep_id), kinds, len(panel.weeks)
     cell = ((rep * kinds + focus) * len(panel.weeks) + week)[inside]
@@ -185,7 +186,7 @@ def _by_manager(rows: pd.DataFrame, ids: NDArray[Any]) -> pd.DataFrame:
     reps = rows.groupby("manager")["rep"].nunique().reindex(used).to_numpy()
     # CRV3 leaves one rep out at a time; a manager's slope rests on his own reps alone, so t has reps - 1 degrees.
     error = np.sqrt(np.diag(crv3(fit)))
-    wide = special.stdtrit(np.maximum(reps - 1, 1), 0.975) / special.ndtri(0.975)
+    wide = t_quantile(0.975, np.maximum(reps - 1, 1)) / special.ndtri(0.975)
     sessions = np.bincount(manager, rows["sessions"], len(ids))[used]
     columns = {"manager_id": pd.array(ids[used], dtype="str"), "estimate": fit.coef, "std_error": error}
     out = pd.DataFrame({**columns, "sessions": sessions})

@@ -16,14 +16,13 @@ from analysis import words
 from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats
 from analysis.management.records import coded, effort, says
-from analysis.management.roster import Places, day_numbers, places
+from analysis.management.roster import SPAN_DAYS, Places, day_numbers, places
 from analysis.models.multiplicity import benjamini_hochberg
 
 SAY = words.Voice("management.dark")
 MIN_GAPS = 4  # gaps below which an account has no rhythm of its own yet
 FALSE_SHARE = 0.1  # of the accounts called dark, at most this share may be in their rhythm
 LATEST_GAPS = 26  # a rhythm is that of the last so many gaps
-_FAR = 1 << 20  # more days than any date lies from 1970
 CLASSES = np.array([MIN_GAPS, 6, 10, 16])
 
 
@@ -54,12 +53,12 @@ def dark_accounts(book: Book) -> Dark | NotRecorded:
         return gap
     rows, contact = contacts(book)
     account, day = rows["account_id"].cat.codes.to_numpy().astype(np.int64), day_numbers(rows["occurred_on"])
-    by_day = np.argsort(account * _FAR + day, kind="stable")
-    days = (account * _FAR + day)[by_day]
+    by_day = np.argsort(account * SPAN_DAYS + day, kind="stable")
+    days = (account * SPAN_DAYS + day)[by_day]
     is_last = np.r_[days[1:] != days[:-1], True] if len(days) else np.zeros(0, dtype=bool)
     days, latest_row = days[is_last], by_day[is_last]
-    same = np.diff(days // _FAR) == 0
-    owner, gap = (days[1:] // _FAR)[same], np.diff(days)[same]
+    same = np.diff(days // SPAN_DAYS) == 0
+    owner, gap = (days[1:] // SPAN_DAYS)[same], np.diff(days)[same]
     latest = _from_the_end(owner) < LATEST_GAPS
     gaps = pd.DataFrame({"account": owner[latest], "gap": gap[latest].astype(float)})
     names = rows["account_id"].cat.categories

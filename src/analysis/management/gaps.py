@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from analysis import words
 from analysis.management.book import Book
@@ -19,8 +18,9 @@ from analysis.management.intervals import Floats
 from analysis.management.levers import levers
 from analysis.management.plan import Effect
 from analysis.management.records import attempt_places, attempts, dates, rep_weeks_worked
-from analysis.management.roster import Places, day_numbers, place_in, roster
+from analysis.management.roster import Places, day_numbers, mondays, place_in, roster
 from analysis.management.survival import OPEN, cell_conversions
+from analysis.models.tails import t_quantile, t_upper
 
 RATE_WEEKS = 26
 SPREAD_WEEKS = 52
@@ -58,7 +58,7 @@ def _rep_weeks_by_kind(book: Book) -> RepWeeks:
     seen, monday = np.unique(grid.rep), np.unique(grid.monday)
     worked = np.full((len(seen), len(monday)), np.nan)
     worked[np.searchsorted(seen, grid.rep), np.searchsorted(monday, grid.monday)] = grid.share
-    rep, week = place_in(seen, tried.rep), place_in(monday, tried.day - (tried.day + 3) % 7)
+    rep, week = place_in(seen, tried.rep), place_in(monday, mondays(tried.day))
     kind, kinds = tried.kind, tried.kinds
     inside = (rep >= 0) & (week >= 0) & (kind >= 0)
     cell = ((kind * worked.shape[0] + rep) * worked.shape[1] + week)[inside]
@@ -233,8 +233,8 @@ def _judged(
     if not len(value):
         return pd.DataFrame()
     centre = value - peers if centre is None else centre
-    half = special.stdtrit(freedom, 0.975) * error
+    half = t_quantile(0.975, freedom) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        behind = special.stdtr(freedom, centre / error)
+        behind = t_upper(-centre / error, freedom)
     who = {"rep_id": rep_id, "team_id": team_id, "value": value, "peers": peers, "gap": value - peers}
     return pd.DataFrame({**who, "conf_low": centre - half, "conf_high": centre + half, "p_behind": behind})

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from analysis.models.tails import t_quantile
+
 Floats = NDArray[np.float64]
 Cells = NDArray[np.integer[Any]]
 Part = dict[str, NDArray[Any]]  # of groups given as numbers: cell, value, conf_low, conf_high, n
@@ -142,11 +144,11 @@ def trend(series: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats, Float
     inflate = (1 + rho) / (1 - rho)
     freedom = np.maximum(periods / inflate - 2, 1.0)
     error = np.sqrt(total / (periods - 2) / (x @ x) * inflate)
-    half = special.stdtrit(freedom, 0.5 + level / 2) * error
+    half = t_quantile(0.5 + level / 2, freedom) * error
     return slope, slope - half, slope + half
 
 
 def _t(level: float, freedom: Any) -> Floats:
     """Two-sided t quantile; NaN where there is no degree of freedom."""
     df = np.asarray(freedom, dtype=float)
-    return np.where(df > 0, special.stdtrit(np.maximum(df, 1), 0.5 + level / 2), np.nan)
+    return np.where(df > 0, t_quantile(0.5 + level / 2, np.maximum(df, 1)), np.nan)

@@ -15,6 +15,7 @@ from scipy import special
 from analysis import words
 from analysis.errors import Refused
 from analysis.management.intervals import Floats
+from analysis.models.tails import t_quantile, t_two_sided
 
 SAY = words.Voice("management.refused")
 
@@ -34,8 +35,8 @@ class GroupedLogit:
         """Estimate of weights' coef, low, high, p-value; t with groups - 1 degrees of freedom."""
         value = float(weights @ self.coef)
         error = float(np.sqrt(weights @ self.cov @ weights))
-        half = float(special.stdtrit(self.groups - 1, 0.5 + level / 2)) * error
-        return value, value - half, value + half, float(2 * special.stdtr(self.groups - 1, -abs(value / error)))
+        half = float(t_quantile(0.5 + level / 2, self.groups - 1)) * error
+        return value, value - half, value + half, float(t_two_sided(value / error, self.groups - 1))
 
 
 def fit_logit(x: Floats, y: Floats, group: NDArray[np.int64]) -> GroupedLogit:

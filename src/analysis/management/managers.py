@@ -10,14 +10,13 @@ from analysis.management.book import Book, NotRecorded
 from analysis.management.intervals import Floats, mean_by, poisson
 from analysis.management.ramp import suppressed
 from analysis.management.records import won_credit, worked_weeks
-from analysis.management.roster import day_numbers, numbered, places, roster
+from analysis.management.roster import SPAN_DAYS, day_numbers, numbered, places, roster
 
 SAY = words.Voice("management.managers")
 COACHING = {
     kind: (SAY.text(f"{kind}.title"), SAY.text(f"{kind}.unit"))
     for kind in ("field_day", "call_review", "email_review", "one_to_one", "training")
 }
-_FAR = 1 << 21  # more days than lie between any two dates
 _WEEKS_PER_MONTH = 365.25 / 12 / 7
 
 
@@ -99,8 +98,8 @@ def booked_within(book: Book, owner: pd.Series, periods: pd.DataFrame) -> Floats
     people, won = roster(book), won_credit(book)
     mine, rep, day = places(owner, people.reps), places(won["rep_id"], people.reps), day_numbers(won["closed_on"])
     order = np.lexsort((day, rep))
-    key, credit = (rep * _FAR + day)[order], np.nan_to_num(won["credit"].to_numpy(dtype=float))[order]
-    ends = (np.searchsorted(key, mine * _FAR + day_numbers(periods[f"period_{end}"])) for end in ("start", "end"))
+    key, credit = (rep * SPAN_DAYS + day)[order], np.nan_to_num(won["credit"].to_numpy(dtype=float))[order]
+    ends = (np.searchsorted(key, mine * SPAN_DAYS + day_numbers(periods[f"period_{end}"])) for end in ("start", "end"))
     sums = [credit[first:last].sum() for first, last in zip(*ends, strict=True)]
     return np.where(mine >= 0, np.asarray(sums, dtype=np.float64), 0.0)
 

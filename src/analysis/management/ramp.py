@@ -10,20 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from analysis import words
 from analysis.management.book import COMPANY, Book, NotRecorded
 from analysis.management.intervals import Floats
 from analysis.management.records import rep_weeks_worked, service, won_credit, worked_weeks
-from analysis.management.roster import day_numbers, place_in, places, roster
+from analysis.management.roster import SPAN_DAYS, day_numbers, mondays, place_in, places, roster
 from analysis.management.survival import EVENT, OPEN, median_days
+from analysis.models.tails import t_quantile
 
 PACE_WEEKS = 13
 TENURED_WEEKS = 52
 BINS = np.array([0, 4, 9, 13, 18, 26, 39, TENURED_WEEKS])  # tenure in weeks; the last bin is the reference
 SAY = words.Voice("management.ramp")
-_FAR = 1 << 22  # more days than any date lies from 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ def rep_weeks(book: Book) -> pd.DataFrame:
     """Complete weeks in service with credited wins and revenue: rep_id, team_id, week, worked_share, wins, revenue."""
     weeks, won, reps = rep_weeks_worked(book), won_credit(book), roster(book).reps
     day = day_numbers(won["closed_on"])
-    key = places(won["rep_id"], reps) * _FAR + day - (day + 3) % 7  # day 0, 1970-01-01, was a Thursday
-    at = place_in(weeks.rep * _FAR + weeks.monday, key)
+    key = places(won["rep_id"], reps) * SPAN_DAYS + mondays(day)
+    at = place_in(weeks.rep * SPAN_DAYS + weeks.monday, key)
     here = np.flatnonzero(at >= 0)
     wins, revenue = (
         np.bincount(at[here], np.nan_to_num(won[name].to_numpy(dtype=float))[here], len(weeks.rep)).astype(np.float64)
@@ -146,7 +145,7 @@ def _curve(book: Book, hires: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame
     hired = np.full(len(reps), np.nan)
     hired[places(hires["rep_id"], reps)] = day_numbers(hires["hired_on"])
     tenure = (held.monday - hired[held.rep]) / 7
-    old, week = np.isnan(tenure), (held.monday - held.monday.min(initial=_FAR)) // 7
+    old, week = np.isnan(tenure), (held.monday - held.monday.min(initial=SPAN_DAYS)) // 7
     # What a tenured rep of the company made in the same week carries season and market.
     full, won = old | (tenure >= TENURED_WEEKS), weeks["wins"].to_numpy()
     made, worked = (np.bincount(week[full], part[full], int(week.max(initial=0)) + 1) for part in (won, held.share))
@@ -183,7 +182,7 @@ def within_shares(wins: Floats, expected: Floats, level: float = 0.95) -> tuple[
     log = log - log[:, -1:]
     log[:, (wins.sum(axis=0) == 0) | (expected.sum(axis=0) == 0)] = np.nan
     error = np.sqrt((reps - 1) / reps * ((log[1:] - log[1:].mean(axis=0)) ** 2).sum(axis=0))
-    half = special.stdtrit(max(reps - 1, 1), 0.5 + level / 2) * error
+    half = t_quantile(0.5 + level / 2, max(reps - 1, 1)) * error
     if reps < 3:
         half = np.full_like(half, np.nan)
     return np.exp(log[0]), np.exp(log[0] - half), np.exp(log[0] + half)

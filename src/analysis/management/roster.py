@@ -20,6 +20,7 @@ from analysis.management.book import Book
 Places = NDArray[np.integer[Any]]
 _FAR = 1 << 20  # more days than any date lies from 1970
 UNDATED = -_FAR
+SPAN_DAYS = 4 * _FAR  # more than lie between any two day numbers, undated ones included
 _DAY_US = 86_400_000_000  # numpy is many times slower to make days of instants
 
 
@@ -127,6 +128,11 @@ def numbered(column: pd.Series) -> tuple[Places, NDArray[Any]]:
 def texts(place: Places, names: NDArray[Any]) -> pd.Series:
     """The names at these places as text; missing where the place is -1."""
     return pd.Series(pd.array(names, dtype="str").take(place, allow_fill=True))
+
+
+def mondays(day: Places) -> Places:
+    """The Monday of each day's week, days since 1970."""
+    return day - (day + 3) % 7  # day 0, 1970-01-01, was a Thursday
 
 
 def day_numbers(days: pd.Series) -> Places:
