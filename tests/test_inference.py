@@ -109,6 +109,13 @@ def test_student_tails_are_those_of_scipy_stats_bit_for_bit():
     assert np.isnan([tails.t_upper(1.0, 0), tails.t_quantile(0.975, -1), tails.t_two_sided(np.nan, 3)]).all()
 
 
+def test_other_tails_are_those_of_scipy_stats():
+    x = np.concatenate([[0.0], np.geomspace(1e-3, 300, 40)])
+    assert (tails.f_upper(x, 3, 7) == stats.f.sf(x, 3, 7)).all()
+    assert (tails.chi2_upper(x, 5) == stats.chi2.sf(x, 5)).all()
+    assert (tails.normal_two_sided(-x) == 2 * stats.norm.sf(x)).all()
+
+
 def test_groups_of_rows_that_nothing_ties_are_taken_apart(monkeypatch):
     """As for several kinds of activity at once: a rep and a week have an effect of their own for each kind."""
     from analysis.models import jackknife

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.errors import InputError
 from analysis.reporting import lab
-from analysis.reporting.research.places import DATA_VARIABLE, data_folder
+from analysis.reporting.places import DATA_VARIABLE, data_folder
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))

@@ -9,7 +9,7 @@ from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.errors import Refused
-from analysis.management.intervals import mean_by, median_by, poisson, ratio_by, trend, wilson
+from analysis.management.intervals import _binomial_quantile, mean_by, median_by, poisson, ratio_by, trend, wilson
 from analysis.management.logit import fit_logit
 from analysis.management.shrinkage import mixture_bounds, pool_means, pool_shares, pooled
 from analysis.management.survival import EVENT, OPEN, OTHER, cell_conversions, conversion, incidence, median_days
@@ -109,6 +109,12 @@ def test_nothing_ended_is_unknown_not_zero() -> None:
 
 @pytest.mark.oracle
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_rank_of_a_median_interval_is_the_binomial_quantile() -> None:
+    n = np.arange(1, 3000)
+    for level in (0.5, 0.9, 0.95, 0.99):
+        assert (_binomial_quantile((1 - level) / 2, n) == stats.binom.ppf((1 - level) / 2, n, 0.5)).all()
+
+
 def test_median_time_agrees_with_statsmodels() -> None:
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"g": 0, "days": np.ceil(rng.exponential(50, 60))})

@@ -60,6 +60,15 @@ def test_power_at_the_smallest_detectable_effect_is_four_in_five():
     assert float(power_at(0.0, 1.0, 9)) == pytest.approx(0.05, rel=1e-6)
 
 
+def test_power_is_that_of_the_non_central_t_and_never_missing():
+    df, effect = np.array([1, 2, 7, 29, 400])[:, None], np.array([-3.0, -0.4, 0.0, 1.5, 5.9])
+    critical = stats.t.ppf(0.975, df)
+    expected = stats.nct.sf(critical, df, effect) + stats.nct.cdf(-critical, df, effect)
+    assert_allclose(power_at(effect, 1.0, df), expected, rtol=1e-9)
+    far = power_at([8.0, -8.0, 40.0], 1.0, [[1], [400]])  # where the non-central t has no number for the wrong side
+    assert ((far > 0.46) & (far <= 1)).all()
+
+
 def test_before_fitting_independent_rows_have_a_closed_form():
     rng = np.random.default_rng(1)
     unit, week = np.repeat(np.arange(40), 100), np.tile(np.arange(100), 40)

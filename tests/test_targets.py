@@ -16,7 +16,7 @@ from analysis.management.levers import lever_effects
 from analysis.management.pace import quota_pace, usual_by_now
 from analysis.management.plan import ChanceCurve, Effect, Goal, Outlook, activity_curve, chance_curve
 from analysis.management.survival import EVENT, OPEN, OTHER
-from analysis.management.targets import asks_for_chance, hindsight, targets, team_goal
+from analysis.management.targets import _beta_binomial_reach, asks_for_chance, hindsight, targets, team_goal
 
 WEEKS = 60
 AS_OF = 7 * WEEKS - 1
@@ -212,6 +212,13 @@ def test_asks_for_chance_by_brute_force(closed: int, asked: int, needed: int, ch
     rate = np.random.default_rng(0).beta(closed + 1, asked - closed + 1, 400_000)
     reach = [stats.binom.sf(needed - 1, n, rate).mean() for n in (number - 1, number)]
     assert reach[0] < chance + 0.002 and reach[1] >= chance - 0.002
+
+
+@pytest.mark.parametrize(("closed", "asked", "needed"), [(0, 0, 1), (2, 4, 4), (30, 90, 25), (0, 500, 3)])
+def test_asks_for_chance_is_the_beta_binomial(closed: int, asked: int, needed: int) -> None:
+    number = np.arange(needed, 1001)
+    exact = stats.betabinom.sf(needed - 1, number, closed + 1, asked - closed + 1)
+    np.testing.assert_allclose(_beta_binomial_reach(needed, number, closed + 1, asked - closed + 1), exact, atol=1e-9)
 
 
 def test_hindsight_sentence() -> None:

@@ -1,14 +1,13 @@
-"""A scope's result as plain numbers, for study.json and the packs, and back as small frames for notebooks and cards."""
+"""A scope's result as plain numbers, for study.json and the packs; `evidence.frames` reads them back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.evidence.assess import ScopeResult, measured
+from analysis.evidence.frames import KERNEL
 from analysis.evidence.sensitivity import Sensitivities
 from analysis.models.inference import Estimate
 from analysis.models.power import weeks_needed
@@ -94,9 +93,6 @@ def sensitivity_details(found: Sensitivities) -> dict[str, Any]:
     }
 
 
-KERNEL = ("lag", "estimate", "conf_low", "conf_high")
-
-
 def checks_of(result: ScopeResult, k: int) -> list[dict[str, Any]]:
     """The checks of one activity in reading order: what was measured, against which limit, passed (None = not run)."""
     m, limits = measured(result, k), result.plan.limits
@@ -124,22 +120,3 @@ def checks_of(result: ScopeResult, k: int) -> list[dict[str, Any]]:
         ("forecast", m.forecast_p, limits.forecast_p, forecast),
     ]
     return [{"check": name, "measured": plain(x), "limit": limit, "passed": ok} for name, x, limit, ok in table]
-
-
-def activity_of(details: Mapping[str, Any], activity: str, team_id: str = "") -> Mapping[str, Any]:
-    """What details (study.json, or a pack's) say of one activity in one scope; empty where it was refused."""
-    scope = details.get("scopes", {}).get(team_id, {})
-    return scope.get("activities", {}).get(activity, {})
-
-
-def kernel_frame(details: Mapping[str, Any], activity: str, team_id: str = "", scale: float = 1.0) -> pd.DataFrame:
-    """Delays of one activity: lag, estimate, conf_low, conf_high; log scale times `scale` (mean revenue gives money)."""
-    frame = pd.DataFrame(activity_of(details, activity, team_id).get("kernel", {}), columns=list(KERNEL))
-    frame[["estimate", "conf_low", "conf_high"]] *= scale
-    return frame
-
-
-def check_frame(details: Mapping[str, Any], activity: str, team_id: str = "") -> pd.DataFrame:
-    """Checks of one activity: check, measured, limit, passed."""
-    rows = activity_of(details, activity, team_id).get("checks", [])
-    return pd.DataFrame(rows, columns=["check", "measured", "limit", "passed"])

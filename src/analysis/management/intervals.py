@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from analysis.models.tails import t_quantile
 
@@ -99,11 +99,18 @@ def cell_medians(cell: Cells, value: Floats, level: float = 0.95) -> Part:
     n = n[found]
     values = value[here][np.lexsort((value[here], cell[here]))]
     start = (np.cumsum(n) - n).astype(int)
-    rank = stats.binom.ppf((1 - level) / 2, np.maximum(n, 1), 0.5).astype(int) - 1
+    rank = _binomial_quantile((1 - level) / 2, np.maximum(n, 1)) - 1
     ok, rank = rank >= 0, np.maximum(rank, 0)
     middle = (values[start + (n - 1) // 2] + values[start + n // 2]) / 2
     low, high = (np.where(ok, values[place], np.nan) for place in (start + rank, start + n - 1 - rank))
     return {"cell": found, "value": middle, "conf_low": low, "conf_high": high, "n": n.astype(np.float64)}
+
+
+def _binomial_quantile(share: float, n: Cells) -> Cells:
+    """The smallest number of heads in n throws of a fair coin whose chance of so many or fewer reaches `share`."""
+    above = np.ceil(special.bdtrik(share, n, 0.5)).astype(np.int64)
+    below = np.maximum(above - 1, 0)
+    return np.where(special.bdtr(below, n, 0.5) >= share, below, above)
 
 
 def cells(frame: pd.DataFrame, keys: list[str]) -> tuple[Cells, pd.DataFrame]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from analysis import words
 from analysis.errors import ParameterError, Refused
@@ -43,12 +43,19 @@ def asks_for_chance(closed: int, asked: int, deals_needed: int, chance: float = 
     if asked < 0 or not 0 <= closed <= asked:
         raise ParameterError(f"closed {closed} of {asked}: closed must lie between 0 and asked")
     number = np.arange(deals_needed, most + 1)
-    reach = stats.betabinom.sf(deals_needed - 1, number, closed + 1, asked - closed + 1)
+    reach = _beta_binomial_reach(deals_needed, number, closed + 1, asked - closed + 1)
     enough = number[reach >= chance - 1e-12]
     if not len(enough):
         values = {"asks": most, "deals": deals_needed, "chance": SAY.share(chance, decimals=0)}
         raise Refused(SAY.text("not_with_asks", values))
     return int(enough[0])
+
+
+def _beta_binomial_reach(needed: int, number: NDArray[np.int64], a: float, b: float) -> Floats:
+    """P(at least `needed` of each `number` asks succeed) where the chance of one is Beta(a, b)."""
+    n, k = number[:, None], np.arange(needed)
+    ways = -np.log(n + 1) - special.betaln(n - k + 1, k + 1)
+    return 1 - np.exp(ways + special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum(axis=1)
 
 
 def hindsight(closed: int, asked: int, deals_needed: int, chance: float = 0.5) -> str:

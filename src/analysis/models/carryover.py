@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from analysis.errors import InputError
 from analysis.models.design import Cells, lag_basis, lag_terms
@@ -135,7 +135,7 @@ def fit_carryover(
     first = np.eye(fit.n_coef)[0]
     estimate = contrast(fit, first)
     widened = float(crv1(fit)[0, 0] / (fit.bread[0, 0] * _dispersion(fit)))
-    close = gains >= gains.max() - stats.chi2.ppf(0.95, 1) * max(1.0, widened)
+    close = gains >= gains.max() - special.ndtri(0.975) ** 2 * max(1.0, widened)
     lags = np.array([point.mean_lag for point in points])
     chosen = points[int(np.argmax(gains))]
     return CarryOver(

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.optimize import minimize_scalar
-from scipy.signal import lfilter
 
 from analysis.errors import InputError
-from analysis.models.tails import t_quantile, t_two_sided
+from analysis.models.tails import f_upper, t_quantile, t_two_sided
 
 Floats = NDArray[np.float64]
 
@@ -153,6 +150,8 @@ def transfer_function(
     difference: of both series. For each decay the response is linear, so only the decay is searched. Raises InputError
     for unknown values or fewer than delay + 20 periods. Source: Box & Jenkins (1976), chapters 10-11.
     """
+    from scipy.optimize import minimize_scalar
+
     outcome, activity = np.diff(_complete(y), difference), np.diff(_complete(x), difference)
     if outcome.shape != activity.shape or outcome.size < delay + 20:
         raise InputError(f"transfer function: {outcome.size} periods are too few for a delay of {delay}")
@@ -185,15 +184,22 @@ def transfer_function(
     )
 
 
+def _decayed(activity: Floats, delta: float) -> Floats:
+    """What each activity still does, falling by the factor delta a period."""
+    from scipy.signal import lfilter
+
+    return np.asarray(lfilter([1.0], [1.0, -delta], activity))
+
+
 def _with_decay(late: Floats, activity: Floats, delay: int, delta: float, ma_order: int):  # type: ignore[no-untyped-def]
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    response = lfilter([1.0], [1.0, -delta], activity)[: late.size]
+    response = _decayed(activity, delta)[: late.size]
     return SARIMAX(late, exog=response, order=(0, 0, ma_order), trend="c").fit(disp=0)
 
 
 def _squares_with_decay(late: Floats, activity: Floats, delta: float) -> float:
-    response = lfilter([1.0], [1.0, -delta], activity)[: late.size]
+    response = _decayed(activity, delta)[: late.size]
     columns = np.column_stack([np.ones(late.size), response])
     return float(np.sum((late - columns @ np.linalg.lstsq(columns, late, rcond=None)[0]) ** 2))
 
@@ -212,7 +218,7 @@ def _wald(estimate: Floats, covariance: Floats, which: NDArray[np.bool_], df: in
         return float("nan"), float("nan")
     part = estimate[which]
     f = float(part @ np.linalg.solve(covariance[np.ix_(which, which)], part)) / part.size
-    return f, float(stats.f.sf(f, part.size, df))
+    return f, float(f_upper(f, part.size, df))
 
 
 def _coefficient_table(names: Sequence[str], estimate: Floats, covariance: Floats, df: int) -> pd.DataFrame:

@@ -11,13 +11,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.errors import ParameterError, Refused
 from analysis.models.design import Codes, Floats
 from analysis.models.fit import Fit, net_regressor, score_sums
 from analysis.models.jackknife import leave_out, leave_out_each
-from analysis.models.tails import t_quantile, t_two_sided
+from analysis.models.tails import f_upper, t_quantile, t_two_sided
 
 Vcov = Literal["crv3", "crv1", "classical"]
 
@@ -180,7 +179,7 @@ def hotelling(fit: Fit, restrictions: ArrayLike, vcov: Vcov | Floats = "crv3") -
         raise Refused("the effect rests on one cluster alone: without it, it cannot be estimated")
     value = matrix @ fit.coef
     statistic = float(value @ np.linalg.solve(spread, value)) * (clusters - q) / ((clusters - 1) * q)
-    return JointTest(statistic, q, clusters - q, float(stats.f.sf(statistic, q, clusters - q)))
+    return JointTest(statistic, q, clusters - q, float(f_upper(statistic, q, clusters - q)))
 
 
 def within_shares(fit: Fit, weights: ArrayLike) -> Floats:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.optimize import brentq
 
 from analysis.errors import InputError
-from analysis.models.tails import t_quantile
+from analysis.models.tails import chi2_upper, t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +162,7 @@ def _pool(y: Floats, v: Floats, tau2: float) -> Pooling:
         mean_high=mean + half,
         tau2=tau2,
         q=q,
-        q_p=float(stats.chi2.sf(q, k - 1)) if k > 1 else float("nan"),
+        q_p=float(chi2_upper(q, k - 1)) if k > 1 else float("nan"),
         i2=max(0.0, 1 - (k - 1) / q) if q > 0 else 0.0,
         k=k,
     )
@@ -181,6 +179,8 @@ def _cochran_q(y: Floats, v: Floats, tau2: float) -> float:
 
 
 def _paule_mandel_tau2(y: Floats, v: Floats) -> float:
+    from scipy.optimize import brentq
+
     if y.size < 2 or _cochran_q(y, v, 0.0) <= y.size - 1:
         return 0.0
     # Q falls in tau2 and is below k - 1 once tau2 exceeds the largest possible spread.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from analysis.errors import InputError
 from analysis.models.tails import t_quantile
@@ -53,9 +53,11 @@ def mde_after(std_error: ArrayLike, df: ArrayLike, power: float = 0.8) -> Floats
 def power_at(effect: ArrayLike, std_error: ArrayLike, df: ArrayLike) -> Floats:
     """Chance that a two-sided 5 % t test with this standard error finds this true effect (non-central t)."""
     degrees = np.asarray(df, dtype=float)
-    shift = np.asarray(effect, dtype=float) / np.asarray(std_error, dtype=float)
+    shift = np.abs(np.asarray(effect, dtype=float) / np.asarray(std_error, dtype=float))
     critical = t_quantile(0.975, degrees)
-    return np.asarray(stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift))
+    right = special.nctdtr(degrees, -shift, -critical)
+    wrong = special.nctdtr(degrees, np.minimum(shift, 6), -critical)  # below 1e-11 at six; NaN further out
+    return np.asarray(right + wrong)
 
 
 def mde_before(y: ArrayLike, x: ArrayLike, unit: ArrayLike, time: ArrayLike, lag_weeks: int) -> Planning:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from analysis.errors import InputError
 
@@ -102,7 +102,7 @@ def prewhitened_ccf(
         white, passed, model = _ar_filter(cause, effect, min(10, cause.size // 8))
     values = _ccf(white, passed, min_lag, max_lag)
     lags = np.arange(min_lag, max_lag + 1)
-    band = float(stats.norm.ppf(1 - 0.025 / lags.size) / np.sqrt(white.size))
+    band = float(special.ndtri(1 - 0.025 / lags.size) / np.sqrt(white.size))
     outside = np.abs(values) > band
     peak = int(lags[np.argmax(np.abs(values))]) if outside.any() else None
     return CrossCorrelation(lags, values, band, outside, peak, int(white.size), model | {"difference": degree})

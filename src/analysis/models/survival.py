@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.errors import InputError
+from analysis.models.tails import normal_two_sided
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -83,7 +83,7 @@ def cox(
             "log_hazard": log_hazard,
             "std_error": std_error,
             "z": z,
-            "p_value": 2 * stats.norm.sf(np.abs(z)),
+            "p_value": normal_two_sided(z),
             "hazard_ratio": np.exp(log_hazard),
             "low": np.exp(log_hazard - 1.959964 * std_error),
             "high": np.exp(log_hazard + 1.959964 * std_error),

@@ -30,7 +30,7 @@ def evidence_card(
 ) -> Card:
     """The card of one findings row.
 
-    checks: the activity's checks as evidence.details.check_frame gives them (check, measured, limit, passed); None:
+    checks: the activity's checks as evidence.frames.check_frame gives them (check, measured, limit, passed); None:
     those that the row's own columns allow. change_mind: what would change the verdict; empty: said from the grade.
     company_checks: the same activity's checks across the company; where one of those that can take a claim away failed,
     the card says so, since the team's own thin data would not show it.

@@ -93,7 +93,7 @@ def _from_data(data: str, ledger: str) -> dict[str, bytes]:
     from analysis.crm.files import holds_ready_panel
     from analysis.crm.reading import read
     from analysis.evidence.study import run_study
-    from analysis.reporting.research.places import data_folder
+    from analysis.reporting.places import data_folder
 
     folder = data_folder(data)
     crm = None if holds_ready_panel(folder) else read(folder)

@@ -14,8 +14,8 @@ from analysis.crm import Crm, health, read
 from analysis.errors import DataError
 from analysis.reporting.blocks import Answer, Note, Table
 from analysis.reporting.managing.tables import table
+from analysis.reporting.places import data_folder
 from analysis.reporting.research.picture import Picture, empty, finish, picture, themed
-from analysis.reporting.research.places import data_folder
 from analysis.reporting.theme import LIGHT
 
 ROWS = 15

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from analysis.errors import InputError
-from analysis.reporting.research.places import DATA_VARIABLE
+from analysis.reporting.places import DATA_VARIABLE
 
 START = Path("notebooks") / "start.ipynb"
 PROJECT = Path(__file__).parents[3]

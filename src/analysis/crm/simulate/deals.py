@@ -86,9 +86,9 @@ def _lost(rate: Floats, chance: Floats, roster: Roster, rng: np.random.Generator
 @lru_cache(maxsize=1)
 def _cycle_weeks() -> tuple[float, ...]:
     """Share of won deals created 0, 1, 2 ... weeks before the week they close."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    quantile = norm.ppf((np.arange(4000) + 0.5) / 4000)
+    quantile = ndtri((np.arange(4000) + 0.5) / 4000)
     days = np.clip(np.round(WON_MEDIAN_DAYS * np.exp(WON_LOG_SD * quantile)), SHORTEST_DAYS, LONGEST_DAYS)
     weeks_before = np.concatenate([np.ceil((days - weekday) / 7) for weekday in range(5)]).astype(int)
     return tuple(float(share) for share in np.bincount(weeks_before) / weeks_before.size)

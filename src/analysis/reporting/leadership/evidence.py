@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analysis import words
-from analysis.evidence.details import kernel_frame
+from analysis.evidence.frames import kernel_frame
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Column, Group, Mark, Note, Table, grade_mark
 from analysis.reporting.leadership.desk import Desk

@@ -15,7 +15,7 @@ from analysis.evidence import run_study
 from analysis.management.book import Book, NotRecorded, book_from
 from analysis.panel import load
 from analysis.reporting.blocks import Note, not_recorded
-from analysis.reporting.research.places import data_folder
+from analysis.reporting.places import data_folder
 
 Answer = TypeVar("Answer")
 SAY = words.Voice("managing")

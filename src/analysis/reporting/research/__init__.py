@@ -1,5 +1,6 @@
 """The analyst's research notebooks: each function takes the opened book and returns what one cell displays."""
 
+from analysis.reporting.places import data_folder
 from analysis.reporting.research import plots
 from analysis.reporting.research.assumptions import assumptions, baselines, deal_size, quality
 from analysis.reporting.research.book import Book, open_book
@@ -23,7 +24,6 @@ from analysis.reporting.research.findings import (
     other_outcomes_reading,
     plan,
 )
-from analysis.reporting.research.places import data_folder
 from analysis.reporting.research.sample import limits, notes, overview, sample
 from analysis.reporting.research.shapes import shape_curves, shape_reading
 from analysis.reporting.research.specifications import specification_reading, specification_test, specifications

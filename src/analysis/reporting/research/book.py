@@ -18,7 +18,7 @@ from analysis.evidence.regimes import find_breaks, regime_units
 from analysis.evidence.sample import Array, Sample, make_sample
 from analysis.evidence.study import Study, run_study
 from analysis.panel import Panel, load
-from analysis.reporting.research.places import data_folder
+from analysis.reporting.places import data_folder
 
 CLAIMS = ("A", "B")
 LEAST_P = 0.001

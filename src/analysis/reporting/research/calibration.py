@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis import words
 from analysis.errors import AnalysisError
@@ -61,8 +61,8 @@ def power_frame(found: Calibration) -> pd.DataFrame:
 
 def exact_interval(count: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of a share, (k,) counts of (k,) draws. Source: Clopper & Pearson (1934)."""
-    low = np.where(count == 0, 0.0, stats.beta.ppf(0.025, np.maximum(count, 1e-9), n - count + 1))
-    high = np.where(count == n, 1.0, stats.beta.ppf(0.975, count + 1, np.maximum(n - count, 1e-9)))
+    low = np.where(count == 0, 0.0, special.betaincinv(np.maximum(count, 1e-9), n - count + 1, 0.025))
+    high = np.where(count == n, 1.0, special.betaincinv(count + 1, np.maximum(n - count, 1e-9), 0.975))
     return low, high
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import words
 from analysis.errors import AnalysisError
-from analysis.evidence.details import kernel_frame
+from analysis.evidence.frames import kernel_frame
 from analysis.evidence.plan import DEFAULT_CYCLE_WEEKS, MAX_LAG_MONTHS, MAX_LAG_WEEKS
 from analysis.models.projections import local_projections
 from analysis.models.series import prewhitened_ccf

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.evidence.details import check_frame
+from analysis.evidence.frames import check_frame
 from analysis.reporting import figures
 from analysis.reporting.blocks import Answer, Column, Figure, Group, Note, Table, grade_mark
 from analysis.reporting.cards import evidence_card

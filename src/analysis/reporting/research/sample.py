@@ -5,8 +5,8 @@ from __future__ import annotations
 from analysis import words
 from analysis.errors import AnalysisError
 from analysis.reporting.blocks import Block, Column, Note, Points, Table, Tile, Tiles
+from analysis.reporting.places import data_folder
 from analysis.reporting.research.book import SAY, Book
-from analysis.reporting.research.places import data_folder
 
 NEEDS = {
     "health": ("activities", "opportunities"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.evidence.details import check_frame
+from analysis.evidence.frames import check_frame
 from analysis.reporting.blocks import Answer, Column, Note, Table, grade_mark
 from analysis.reporting.research.book import Book, probability
 

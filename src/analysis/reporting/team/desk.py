@@ -13,7 +13,7 @@ from analysis import words
 from analysis.errors import AnalysisError
 from analysis.management.book import Book, NotRecorded, last_day
 from analysis.reporting.pack import TeamPack, load_pack
-from analysis.reporting.research.places import data_folder
+from analysis.reporting.places import data_folder
 from analysis.reporting.sources import team_pack
 
 STRONG = ("A", "B")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis import words
-from analysis.evidence.details import check_frame, kernel_frame
+from analysis.evidence.frames import check_frame, kernel_frame
 from analysis.reporting import figures
 from analysis.reporting.blocks import Block, Card, Group, Note
 from analysis.reporting.cards import evidence_card
