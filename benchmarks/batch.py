@@ -71,7 +71,7 @@ def ours(folder: Path, slots: int, formats: tuple[str, ...]) -> Callable[[], Non
     from analysis.reporting.jobs import ReportJob
     from analysis.reporting.pool import WarmPool
 
-    pool, chosen = WarmPool(slots), template()
+    pool, chosen = WarmPool(slots, rehearse=True), template()
     jobs = [
         ReportJob(f"t{n}", chosen.text, chosen.bind({}), pack, formats) for n, pack in enumerate(read_packs(folder))
     ]

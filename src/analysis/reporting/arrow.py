@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,15 @@ def arrow(table: pa.Table | pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def read_arrow(content: bytes) -> pa.Table:
+def mapped(path: Path) -> pa.Buffer:
+    """The content of a file without a copy: pages are looked at where the system keeps them."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        return file.read_buffer()
+
+
+def read_arrow(content: bytes | pa.Buffer) -> pa.Table:
     """The table in an Arrow file; its columns lie in `content`."""
     import pyarrow as pa
 

@@ -33,6 +33,7 @@ from analysis.reporting.slugs import assign_slugs
 from analysis.reporting.sources import DataFolder, Source
 from analysis.reporting.template import read_template
 
+MANY = 50  # reports for which a rehearsal pays
 ATTEMPTS = 3  # at a report whose process was lost; what the notebook itself did, it would do again
 
 
@@ -90,7 +91,8 @@ def run_batch(
     plan = Plan(chosen, chosen.bind(parameters or {}), _formats(formats), limits or Limits(), seed, resume)
     store = open_store(out)
     store.prepare()
-    renderer = LazyRenderer(lambda: open_renderer(scheduler, jobs or _cores(), plain=plain))
+    many = teams is None or len(teams) >= MANY
+    renderer = LazyRenderer(lambda: open_renderer(scheduler, jobs or _cores(), plain=plain, rehearse=many))
     with store.lock(wait_s), _signals(), renderer:
         if scheduler is not None:
             renderer.open()

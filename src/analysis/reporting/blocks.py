@@ -22,6 +22,7 @@ class Block:
 
     __slots__ = ()
     name: ClassVar[str] = ""
+    shows_all: ClassVar[bool] = True  # a notebook need not look for more than `_repr_mimebundle_` gives
 
     def data(self) -> dict[str, Any]:
         """The block as JSON-ready plain data, `block` naming its kind."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import Signals
 
-NOTEBOOK = "report.ipynb"
+NOTEBOOK, TEMPLATE = "report.ipynb", "template.ipynb"
 SUMMARY = "summary.json"
 FORMATS = ("html", "pdf")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -108,7 +108,7 @@ def lay_out(folder: Path, job: ReportJob) -> None:
         target = folder / "pack" / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(content)
-    (folder / "template.ipynb").write_text(job.notebook, encoding="utf-8")
+    (folder / TEMPLATE).write_text(job.notebook, encoding="utf-8")
     plan = {"parameters": dict(job.parameters), "formats": job.formats, "seed": job.seed, "limits": asdict(job.limits)}
     (folder / "job.json").write_text(json.dumps(plan), encoding="utf-8")
 

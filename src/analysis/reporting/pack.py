@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import DataError
-from analysis.reporting.arrow import SUFFIX, arrow, contract_frame, read_arrow
+from analysis.reporting.arrow import SUFFIX, arrow, contract_frame, mapped, read_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,11 +95,12 @@ def load_pack(folder: str | Path) -> TeamPack:
     """Read a pack. Raises DataError when the folder does not hold one."""
     home = Path(folder)
     paths = [path for path in sorted(home.rglob("*")) if path.suffix in (".json", ".parquet", SUFFIX)]
-    return unpack({path.relative_to(home).as_posix(): path.read_bytes() for path in paths}, str(folder))
+    files = {p.relative_to(home).as_posix(): mapped(p) if p.suffix == SUFFIX else p.read_bytes() for p in paths}
+    return unpack(files, str(folder))
 
 
-def unpack(files: Mapping[str, bytes], where: str = "this") -> TeamPack:
-    """A pack from its files. Raises DataError when they are not those of a pack."""
+def unpack(files: Mapping[str, Any], where: str = "this") -> TeamPack:
+    """A pack from its files: name -> bytes, or an Arrow buffer. Raises DataError when they are not those of a pack."""
     from analysis.panel import Panel
 
     try:
@@ -131,13 +132,13 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _frame(files: Mapping[str, bytes], name: str) -> Any:
+def _frame(files: Mapping[str, Any], name: str) -> Any:
     """A table of the pack; None when it has none. pandas.read_parquet would take twice the time for small ones."""
     read = _arrow(files, name)
     return None if read is None else read.to_pandas(use_threads=False, date_as_object=False)
 
 
-def _arrow(files: Mapping[str, bytes], name: str) -> Any:
+def _arrow(files: Mapping[str, Any], name: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -132,7 +132,7 @@ def render_here(job: ReportJob) -> Rendered:
         return Rendered(failure=Failure("broken", "a worker has another version of the package; install the same one"))
     with _here_lock:
         if not _here:
-            _here.append(local_renderer(1))
+            _here.append(local_renderer(1, rehearse=True))
             atexit.register(_here[0].close)
     return _here[0].submit(job).result()
 
@@ -140,16 +140,19 @@ def render_here(job: ReportJob) -> Rendered:
 RENDER = render_here
 
 
-def open_renderer(scheduler: str | Executor | Renderer | None, jobs: int, *, plain: bool | None = None) -> Renderer:
+def open_renderer(
+    scheduler: str | Executor | Renderer | None, jobs: int, *, plain: bool | None = None, rehearse: bool = False
+) -> Renderer:
     """The renderer a batch asked for.
 
     scheduler: None for this machine, a Dask scheduler's address ("tcp://host:8786"), a concurrent.futures executor, or
     a renderer that is already open and stays so.
     jobs: reports at once (for an address: one a worker thread). plain: force (True) or forbid (False) plain processes.
+    rehearse: whether there are so many reports that a rehearsal pays.
     Raises InputError when the scheduler cannot be reached or Dask is not installed.
     """
     if scheduler is None:
-        return local_renderer(jobs, plain=plain)
+        return local_renderer(jobs, plain=plain, rehearse=rehearse)
     if isinstance(scheduler, str):
         return _dask(scheduler)
     if not isinstance(scheduler, Executor):
@@ -157,7 +160,7 @@ def open_renderer(scheduler: str | Executor | Renderer | None, jobs: int, *, pla
     return ExecutorRenderer(scheduler, jobs)
 
 
-def local_renderer(jobs: int, *, plain: bool | None = None) -> Renderer:
+def local_renderer(jobs: int, *, plain: bool | None = None, rehearse: bool = False) -> Renderer:
     """Warm forks where the system can, plain processes elsewhere."""
     from analysis.reporting.pool import WarmPool, can_fork
 
@@ -165,7 +168,7 @@ def local_renderer(jobs: int, *, plain: bool | None = None) -> Renderer:
         from analysis.reporting.kernels import PlainPool
 
         return PlainPool(jobs)
-    return WarmPool(jobs)
+    return WarmPool(jobs, rehearse=rehearse)
 
 
 def _dask(address: str) -> Renderer:

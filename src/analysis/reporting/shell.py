@@ -18,6 +18,7 @@ from typing import Any
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode, from_dict
 from traitlets import Type
@@ -145,6 +146,16 @@ class Publisher(DisplayPublisher):
         build_shell().collector.clear(wait)
 
 
+class BlockFormatter(DisplayFormatter):
+    """IPython's formatter, which asks ten others after an object has said all by itself; our blocks have."""
+
+    def format(self, obj: Any, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        """What to show of an object, by MIME type, and its metadata."""
+        if getattr(type(obj), "shows_all", False) and not include and not exclude:
+            return obj._repr_mimebundle_(), {}
+        return super().format(obj, include=include, exclude=exclude)
+
+
 class ReportShell(InteractiveShell):
     """IPython's shell with its outputs collected, no history file, no colours, no input."""
 
@@ -154,6 +165,11 @@ class ReportShell(InteractiveShell):
     def __init__(self, **options: Any) -> None:
         self.collector = Collector()
         super().__init__(**options)
+
+    def init_display_formatter(self) -> None:
+        """The formatter that knows our blocks."""
+        self.display_formatter = BlockFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         text = "" if evalue is None else str(evalue)

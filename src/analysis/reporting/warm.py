@@ -1,4 +1,4 @@
-"""What the warm process does once, so that no report pays for it: imports, a first plot, exporters with their templates.
+"""What the warm process does once, so that no report pays for it: imports, exporters with their templates, a rehearsal.
 
 Everything here is for speed. A report made in a cold process is the same report.
 """
@@ -9,10 +9,12 @@ import gc
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.reporting import sandbox
+from analysis.reporting import pages, sandbox
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -23,14 +25,11 @@ SHELL = (
     "encodings.ascii",
 )  # fmt: skip
 REPORT = (
-    "numpy", "pandas", "pandas.core.methods.to_dict", "pandas.core.reshape.reshape", "pyarrow.dataset",
-    "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg", "IPython.core.logger", "jinja2", "nbconvert", "typst", "analysis.words",
-    "analysis.reporting.pack", "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index",
-    "analysis.reporting.blocks", "analysis.reporting.figures", "analysis.reporting.team",
-    "analysis.management.scorecard", "analysis.management.funnel", "analysis.management.targets",
-    "analysis.management.coaching", "pandas.core.arrays.arrow.extension_types", "pandas.core.arrays.arrow._arrow_utils",
+    "pandas", "pandas.core.methods.to_dict", "pandas.core.reshape.reshape", "pyarrow.parquet", "IPython.core.logger",
+    "typst", "analysis.reporting.pack", "analysis.reporting.page", "analysis.reporting.pdf", "analysis.reporting.index",
+    "analysis.reporting.team", "pandas.core.arrays.arrow.extension_types", "pandas.core.arrays.arrow._arrow_utils",
 )  # fmt: skip
+PLOTS = ("matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "seaborn")
 
 
 def load(modules: tuple[str, ...]) -> None:
@@ -48,13 +47,42 @@ def load(modules: tuple[str, ...]) -> None:
 
 
 def get_ready() -> None:
-    """Imports, shell, exporters and first-use costs; then everything so far is taken out of the collector's sight, so
-    that a child's collections do not copy the parent's pages."""
+    """Imports, shell, exporters and first-use costs."""
     load(SHELL + REPORT)
     _first_notebook()
-    _first_plot()
     _first_export()
     sandbox.software_folders()
+    settle()
+
+
+def rehearse(folder: Path) -> pages.Runs:
+    """Make reports of an invented team in this folder; the memory that a report writes to."""
+    from analysis.reporting import rehearsal
+
+    if not rehearsal.rehearse(folder):
+        return []
+    settle()
+    pages.join()
+    return pages.written_by(lambda: rehearsal.make_report(folder / "pack"), folder / "pages.json")
+
+
+def meet(folder: Path) -> None:
+    """A job's template that is new here is made ready for this job and those after it; what it plots with is imported.
+
+    One that cannot be made ready is left to its report, which fails and says why.
+    """
+    from analysis.reporting import worker
+
+    with suppress(Exception):
+        if any(name in worker.make_ready(folder) for name in ("matplotlib", "seaborn")) and PLOTS[0] not in sys.modules:
+            load(PLOTS)
+            _first_plot()
+            settle()
+
+
+def settle() -> None:
+    """Take everything so far out of the collector's sight, so that a child's collections do not copy the parent's pages,
+    and give back what is free."""
     gc.collect()
     gc.freeze()
     sandbox.return_free_memory()
@@ -94,7 +122,7 @@ def kernel_options() -> dict[str, Any]:
 
 
 def _first_notebook() -> None:
-    """The shell built and shown a block; nbformat's schema compiled; papermill's parameters cell written once.
+    """The shell built and shown a block; nbformat's schema compiled.
 
     No cell is run: what a cell leaves behind would be there in every report.
     """
@@ -104,14 +132,11 @@ def _first_notebook() -> None:
 
     from analysis.reporting.blocks import Answer
     from analysis.reporting.shell import build_shell
-    from analysis.reporting.worker import prepared
 
     shell = build_shell()
     shell.transform_cell("warm = 1\nwarm")
     format_display_data(Answer("warm"))
-    nbformat.writes(
-        prepared(new_notebook(cells=[new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]), {"x": 2})
-    )
+    nbformat.writes(new_notebook(cells=[new_code_cell("warm")]))
 
 
 def _first_plot() -> None:

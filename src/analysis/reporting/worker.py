@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import errors
 from analysis.errors import DataError
 from analysis.reporting import warm
-from analysis.reporting.jobs import NO_ROOM, TABLES
+from analysis.reporting.jobs import NO_ROOM, TABLES, TEMPLATE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -27,6 +27,7 @@ TIMES = ("start_time", "end_time", "duration", "input_path", "output_path", "env
 OURS, KERNEL = "workbench", "python3"
 _child: dict[str, Path] = {}
 _notes: list[int] = []  # the open file that says which cell runs
+_ready: dict[str, NotebookNode] = {}  # by job: a template that is ready to run, inherited from the warm process
 
 
 def is_child() -> bool:
@@ -39,13 +40,18 @@ def become_child(folder: Path) -> None:
     _child["folder"] = folder
 
 
-def run(folder: Path, *, engine: str = OURS) -> int:
-    """Do the job in this folder; the exit code is 0 when its outcome was written. engine: the papermill engine's name."""
+def run(folder: Path, *, engine: str = OURS, when_run: Callable[[], object] = lambda: None) -> int:
+    """Do the job in this folder; the exit code is 0 when its outcome was written.
+
+    engine: the papermill engine's name. when_run: told when the cells have run and only the writing is left.
+    """
     become_child(folder)
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    text, job = _order(folder)
     failure, notebook = None, None
     try:
-        notebook = _execute(folder, job, engine)
+        ready = _ready.pop(_key(text, job["parameters"]), None)
+        notebook = _execute(folder / TEMPLATE, job, engine, ready)
+        when_run()
         _write(folder, notebook, tuple(job["formats"]))
     except MemoryError as fault:
         failure = {"kind": "memory", "reason": type(fault).__name__}
@@ -60,6 +66,13 @@ def run(folder: Path, *, engine: str = OURS) -> int:
     return 0
 
 
+def make_ready(folder: Path) -> str:
+    """Prepare the template of this job for the children to come, nothing in it being any team's own; its text."""
+    text, job = _order(folder)
+    _ready[_key(text, job["parameters"])] = _prepared(folder / TEMPLATE, job["parameters"])
+    return text
+
+
 def run_notebook(folder: Path, cell_timeout_s: float | None) -> int:
     """Run somebody's notebook (`papermill --engine workbench`): cells only, its own paths and metadata kept."""
     import nbformat
@@ -67,7 +80,7 @@ def run_notebook(folder: Path, cell_timeout_s: float | None) -> int:
     from analysis.reporting.engine import run_here
 
     become_child(folder)
-    nb, reason = run_here(nbformat.read(folder / "template.ipynb", as_version=4), cell_timeout_s)
+    nb, reason = run_here(nbformat.read(folder / TEMPLATE, as_version=4), cell_timeout_s)
     (folder / "out" / "report.ipynb").write_text(nbformat.writes(nb), encoding="utf-8")
     (folder / "out" / "outcome.json").write_text(json.dumps({"reason": reason}), encoding="utf-8")
     return 0
@@ -92,15 +105,21 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _execute(folder: Path, job: dict[str, Any], engine: str) -> NotebookNode:
+def _order(folder: Path) -> tuple[str, dict[str, Any]]:
+    """What is to be done: the template's text, and the job."""
+    text = (folder / TEMPLATE).read_text(encoding="utf-8")
+    return text, json.loads((folder / "job.json").read_text(encoding="utf-8"))
+
+
+def _execute(template: Path, job: dict[str, Any], engine: str, ready: NotebookNode | None) -> NotebookNode:
     """The executed notebook. Raises what papermill raises for a failed one, and NotebookFailed."""
     if engine == OURS:
-        return _execute_here(folder / "template.ipynb", job["parameters"])
+        return _execute_here(ready or _prepared(template, job["parameters"]))
     import nbformat
     import papermill
 
     return papermill.execute_notebook(
-        nbformat.read(folder / "template.ipynb", as_version=4),
+        nbformat.read(template, as_version=4),
         None,
         job["parameters"],
         engine_name=engine,
@@ -113,24 +132,28 @@ def _execute(folder: Path, job: dict[str, Any], engine: str) -> NotebookNode:
     )
 
 
-def _execute_here(template: Path, parameters: Mapping[str, object]) -> NotebookNode:
+def _execute_here(notebook: NotebookNode) -> NotebookNode:
     """papermill's own steps around our engine, without its copy of the finished notebook as text for nobody."""
     from papermill.execute import raise_for_execution_errors
 
     from analysis.reporting.engine import WorkbenchEngine
 
-    notebook = WorkbenchEngine.execute_notebook(prepared(str(template), parameters), KERNEL)
+    notebook = WorkbenchEngine.execute_notebook(notebook, KERNEL)
     raise_for_execution_errors(notebook, None)
     return notebook
 
 
-def prepared(template: str | NotebookNode, parameters: Mapping[str, object]) -> NotebookNode:
-    """A template (a path, or a notebook) as papermill would run it: its own metadata, the parameters in a cell."""
+def _key(template: str, parameters: Mapping[str, object]) -> str:
+    return template + json.dumps(dict(parameters), sort_keys=True)
+
+
+def _prepared(template: Path, parameters: Mapping[str, object]) -> NotebookNode:
+    """A template as papermill would run it: its own metadata, the parameters in a cell."""
     from papermill.execute import remove_error_markers
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    notebook = load_notebook_node(template)
+    notebook = load_notebook_node(str(template))
     if parameters:
         notebook = parameterize_notebook(notebook, parameters, kernel_name=KERNEL, language="python", engine_name=OURS)
     return remove_error_markers(notebook)

@@ -9,6 +9,7 @@ the folder with their packs.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -23,26 +24,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.reporting import sandbox, warm, worker
+from analysis.reporting import pages, sandbox, warm, worker
 from analysis.reporting.jobs import job_folder, make_room
 
-ORDERS = 3  # the file descriptor through which a child hears what its job is
+ORDERS, AT_WORK = 3, 4  # file descriptors of a child: through one it hears its job, the other it closes when it is done
 
 
 @dataclass(slots=True)
 class Child:
-    """A process for one job: the job's id, its pid and pidfd, the pipe its orders go through; times in monotonic seconds.
+    """A process for one job: the job's id, its pid and pidfd, the pipe its orders go through, the one that is open while
+    it works; times in monotonic seconds.
 
-    Without a deadline it has no orders yet.
+    Without a deadline it has no orders yet. at_work None: its cells have run; it makes its page, and takes itself apart.
     """
 
     id: int
     pid: int
     handle: int
     orders: int
+    at_work: int | None
     started: float = 0.0
     deadline: float | None = None
     timed_out: bool = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether it takes one of the places for reports: those whose cells run."""
+        return self.deadline is not None and self.at_work is not None
 
 
 class Zygote:
@@ -60,6 +68,8 @@ class Zygote:
         self.standby: Child | None = None
         self.waiting: deque[dict[str, Any]] = deque()
         self.seen = 0
+        self.met: set[str] = set()
+        self.written: pages.Runs = []
         self.buffer = b""
 
     def serve(self) -> None:
@@ -71,6 +81,8 @@ class Zygote:
                     if not self._listen():
                         self._end()
                         return
+                elif key.fd == key.data.at_work:
+                    self._done(key.data)
                 elif key.data.pid in self.children:
                     self._bury(key.data)
             self._enforce()
@@ -95,18 +107,25 @@ class Zygote:
         return True
 
     def _begin_what_waits(self) -> None:
-        while self.waiting and not 0 < self.slots <= sum(
-            child.deadline is not None for child in self.children.values()
-        ):
+        while self.waiting and self._place_is_free():
             self._begin(self.waiting.popleft())
         if self.slots and self.seen and self.standby is None:
             self.standby = self._fork(self.waiting[0]["id"] if self.waiting else self.seen + 1)
+
+    def _place_is_free(self) -> bool:
+        """Cells of as many reports as there are slots may run; as many more may be making their pages."""
+        runs = sum(child.runs for child in self.children.values())
+        under_way = sum(child.deadline is not None for child in self.children.values())
+        return not self.slots or (runs < self.slots and under_way < 2 * self.slots)
 
     def _begin(self, request: dict[str, Any]) -> None:
         child, self.standby = self.standby, None
         if child is not None and child.id != request["id"]:
             _kill_group(child.pid)
             child = None
+        if self.slots and request["template"] not in self.met:
+            self.met.add(request["template"])
+            warm.meet(job_folder(self.root, request["id"]))
         line = json.dumps(request).encode() + b"\n"
         try:
             child = child or self._fork(request["id"])
@@ -123,17 +142,29 @@ class Zygote:
         folder, me = job_folder(self.root, number), os.getpid()
         make_room(folder)
         orders, ours = os.pipe()
+        at_work, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _live(folder, me, self.channel, orders, confined=self.slots > 0)
+            _live(folder, me, self.channel, orders, theirs, self.written if self.slots else None)
         os.close(orders)
-        child = Child(number, pid, os.pidfd_open(pid), ours)
+        os.close(theirs)
+        child = Child(number, pid, os.pidfd_open(pid), ours, at_work)
         self.children[pid] = child
-        self.selector.register(child.handle, selectors.EVENT_READ, child)
+        for handle in (child.handle, at_work):
+            self.selector.register(handle, selectors.EVENT_READ, child)
         return child
+
+    def _done(self, child: Child) -> None:
+        """Its cells have run; while its page is made, and its memory taken apart, the next one may run."""
+        if child.at_work is not None:
+            self.selector.unregister(child.at_work)
+            os.close(child.at_work)
+            child.at_work = None
+            self._begin_what_waits()
 
     def _bury(self, child: Child) -> None:
         _, status, usage = os.wait4(child.pid, 0)
+        self._done(child)
         self.selector.unregister(child.handle)
         os.close(child.handle)
         os.close(child.orders)
@@ -185,8 +216,13 @@ class Zygote:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _live(folder: Path, parent: int, channel: socket.socket, orders: int, *, confined: bool) -> None:
-    """The child: confined, then its one job when the orders come, then gone without any clean-up of the parent's."""
+def _live(
+    folder: Path, parent: int, channel: socket.socket, orders: int, at_work: int, written: pages.Runs | None
+) -> None:
+    """The child: confined, then its one job when the orders come, then gone without any clean-up of the parent's.
+
+    written: the pages that it will write to; None for a user's own notebook, which is not confined.
+    """
     code = 70
     try:
         os.setsid()
@@ -194,16 +230,19 @@ def _live(folder: Path, parent: int, channel: socket.socket, orders: int, *, con
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _own_output(folder / "log.txt")
         channel.close()
+        at_work = fcntl.fcntl(at_work, fcntl.F_DUPFD, AT_WORK + 1)  # out of the way of what follows
         os.dup2(orders, ORDERS)
-        os.closerange(ORDERS + 1, 256)
-        if confined:
+        os.dup2(at_work, AT_WORK, inheritable=False)
+        os.closerange(AT_WORK + 1, 256)
+        if written is not None:
             sandbox.confine(folder)
+            pages.copy_now(written)
         request = _take_orders()
-        if confined:
+        if written is not None:
             sandbox.enter(folder)
             sandbox.reseed(request["seed"], request["slug"])
             sandbox.limit(request["memory_mb"], request["seconds"] * 2, request["file_mb"])
-            code = worker.run(folder)
+            code = worker.run(folder, when_run=lambda: os.close(AT_WORK))
         else:
             os.chdir(request["cwd"])
             code = worker.run_notebook(folder, request.get("cell_timeout_s"))
@@ -242,14 +281,17 @@ def _kill_group(pid: int) -> None:
 
 
 def main() -> None:
-    """argv: the file descriptor of the master's socket, the folder of private folders, `warm` or `cold`, slots."""
+    """argv: the file descriptor of the master's socket, the folder of private folders, `cold`, `warm` or `rehearsed`, slots."""
     handle, root, temperature, slots = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sandbox.adopt_orphans()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if temperature == "warm":
-        warm.get_ready()
-    else:
+    zygote = Zygote(socket.socket(fileno=handle), root, slots)
+    if temperature == "cold":
         warm.load(warm.SHELL)
-    Zygote(socket.socket(fileno=handle), root, slots).serve()
+    else:
+        warm.get_ready()
+    if temperature == "rehearsed":
+        zygote.written = warm.rehearse(root / "rehearsal")
+    zygote.serve()
