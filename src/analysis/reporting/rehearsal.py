@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +38,9 @@ def rehearse(folder: Path) -> bool:
             os._exit(code)
     if os.waitpid(pid, 0)[1] != 0:
         return False
-    make_report(folder / PACK)
+    with warnings.catch_warnings():  # and what was warned of here is new again to a report
+        warnings.simplefilter("ignore")
+        make_report(folder / PACK)
     return True
 
 

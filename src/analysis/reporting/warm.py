@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -56,14 +58,24 @@ def get_ready() -> None:
 
 
 def rehearse(folder: Path) -> pages.Runs:
-    """Make reports of an invented team in this folder; the memory that a report writes to."""
+    """Make reports of an invented team in this folder; the memory that a report writes to.
+
+    A rehearsal that fails is told to the log, and reports are made without one.
+    """
     from analysis.reporting import rehearsal
 
-    if not rehearsal.rehearse(folder):
+    folder.mkdir()
+    try:
+        if not rehearsal.rehearse(folder):
+            return []
+        settle()
+        pages.join()
+        return pages.written_by(lambda: rehearsal.make_report(folder / "pack"), folder / "pages.json")
+    except Exception:
+        logging.getLogger(__name__).exception("the rehearsal failed")
         return []
-    settle()
-    pages.join()
-    return pages.written_by(lambda: rehearsal.make_report(folder / "pack"), folder / "pages.json")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def meet(folder: Path) -> None:
@@ -74,7 +86,7 @@ def meet(folder: Path) -> None:
     from analysis.reporting import worker
 
     with suppress(Exception):
-        if any(name in worker.make_ready(folder) for name in ("matplotlib", "seaborn")) and PLOTS[0] not in sys.modules:
+        if any(name in worker.make_ready(folder) for name in ("matplotlib", "seaborn")) and PLOTS[-1] not in sys.modules:
             load(PLOTS)
             _first_plot()
             settle()

@@ -20,6 +20,7 @@ import socket
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,7 @@ def _live(
             sandbox.enter(folder)
             sandbox.reseed(request["seed"], request["slug"])
             sandbox.limit(request["memory_mb"], request["seconds"] * 2, request["file_mb"])
-            code = worker.run(folder, when_run=lambda: os.close(AT_WORK))
+            code = worker.run(folder, when_run=_give_up_place)
         else:
             os.chdir(request["cwd"])
             code = worker.run_notebook(folder, request.get("cell_timeout_s"))
@@ -250,6 +251,11 @@ def _live(
         os.write(2, f"{type(fault).__name__}: {fault}\n".encode())
     finally:
         os._exit(code)
+
+
+def _give_up_place() -> None:
+    with suppress(OSError):  # a cell has closed it already
+        os.close(AT_WORK)
 
 
 def _take_orders() -> dict[str, Any]:
