@@ -57,7 +57,7 @@ def power_at(effect: ArrayLike, std_error: ArrayLike, df: ArrayLike) -> Floats:
     critical = t_quantile(0.975, degrees)
     right = special.nctdtr(degrees, -shift, -critical)
     wrong = special.nctdtr(degrees, np.minimum(shift, 6), -critical)  # below 1e-11 at six; NaN further out
-    return np.asarray(right + wrong)
+    return np.minimum(right + wrong, 1.0)
 
 
 def mde_before(y: ArrayLike, x: ArrayLike, unit: ArrayLike, time: ArrayLike, lag_weeks: int) -> Planning:
