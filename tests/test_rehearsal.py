@@ -134,6 +134,14 @@ def test_the_next_cells_run_while_a_page_is_made_and_never_beside_others(cold: W
     assert spans[0][1] <= spans[1][0]
 
 
+def test_the_pack_is_open_when_the_cells_begin(cold: WarmPool, pack: dict[str, bytes]) -> None:
+    look = "from analysis.reporting import pack as packs\nopened = len(packs._ahead)\nteam = packs.load_pack(pack)\n"
+    wanted = ReportJob("t", notebook(look + "(opened, len(packs._ahead), team.name)"), {"pack": "pack"}, pack, ())
+    jobs = [cold.submit(job) for job in (show("import time\ntime.sleep(3)"), wanted)]  # it waits, and looks ahead
+    name = json.loads(pack["pack.json"])["name"]
+    assert [outputs(job.result().files) for job in jobs] == [[], [str((1, 0, name))]]
+
+
 def test_a_cell_that_gives_up_its_place_too_early_harms_nobody(cold: WarmPool) -> None:
     rendered = cold.submit(show(f"import os\nos.close({AT_WORK})", "1 + 1")).result()
     assert rendered.failure is None and outputs(rendered.files) == ["2"]

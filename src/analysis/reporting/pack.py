@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACK_VERSION = 3
 FACTS = ("team_id", "name", "as_of", "details")
+_ahead: dict[Path, TeamPack] = {}  # read before it was asked for, by folder
 PANEL_FACTS = ("activities", "outcomes", "period", "currency", "cycle_days_p75", "late", "advanced")
 
 
@@ -91,9 +92,16 @@ def with_previous(files: Mapping[str, bytes], published: Mapping[str, bytes]) ->
     return {**files, "previous.parquet": shown, "previous.json": json.dumps({"as_of": day}).encode()}
 
 
+def look_ahead(folder: Path) -> None:
+    """Read a pack for the `load_pack` that is to come. Raises DataError when the folder does not hold one."""
+    _ahead[folder.resolve()] = load_pack(folder)
+
+
 def load_pack(folder: str | Path) -> TeamPack:
     """Read a pack. Raises DataError when the folder does not hold one."""
     home = Path(folder)
+    if (ahead := _ahead.pop(home.resolve(), None)) is not None:
+        return ahead
     paths = [path for path in sorted(home.rglob("*")) if path.suffix in (".json", ".parquet", SUFFIX)]
     files = {p.relative_to(home).as_posix(): mapped(p) if p.suffix == SUFFIX else p.read_bytes() for p in paths}
     return unpack(files, str(folder))

@@ -86,7 +86,10 @@ def meet(folder: Path) -> None:
     from analysis.reporting import worker
 
     with suppress(Exception):
-        if any(name in worker.make_ready(folder) for name in ("matplotlib", "seaborn")) and PLOTS[-1] not in sys.modules:
+        if (
+            any(name in worker.make_ready(folder) for name in ("matplotlib", "seaborn"))
+            and PLOTS[-1] not in sys.modules
+        ):
             load(PLOTS)
             _first_plot()
             settle()

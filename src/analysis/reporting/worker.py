@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,14 @@ def is_child() -> bool:
 def become_child(folder: Path) -> None:
     """From now on the papermill engine runs cells in this process."""
     _child["folder"] = folder
+
+
+def look_ahead(folder: Path) -> None:
+    """Open the pack before the cells may run. One that cannot be opened is the report's to complain of."""
+    from analysis.reporting import pack
+
+    with suppress(Exception):
+        pack.look_ahead(folder / "pack")
 
 
 def run(folder: Path, *, engine: str = OURS, when_run: Callable[[], object] = lambda: None) -> int:

@@ -10,9 +10,11 @@ the folder with their packs.
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import resource
+import select
 import selectors
 import shutil
 import signal
@@ -36,7 +38,7 @@ class Child:
     """A process for one job: the job's id, its pid and pidfd, the pipe its orders go through, the one that is open while
     it works; times in monotonic seconds.
 
-    Without a deadline it has no orders yet. at_work None: its cells have run; it makes its page, and takes itself apart.
+    told: it knows its job, and opens its pack. Without a deadline it may not begin yet. at_work None: its cells have run; it makes its page, and takes itself apart.
     """
 
     id: int
@@ -44,6 +46,7 @@ class Child:
     handle: int
     orders: int
     at_work: int | None
+    told: bool = False
     started: float = 0.0
     deadline: float | None = None
     timed_out: bool = False
@@ -112,6 +115,9 @@ class Zygote:
             self._begin(self.waiting.popleft())
         if self.slots and self.seen and self.standby is None:
             self.standby = self._fork(self.waiting[0]["id"] if self.waiting else self.seen + 1)
+        if self.standby and self.waiting and self.waiting[0]["id"] == self.standby.id and not self.standby.told:
+            with suppress(BrokenPipeError):  # it was killed while it waited
+                _tell(self.standby, self.waiting[0])
 
     def _place_is_free(self) -> bool:
         """Cells of as many reports as there are slots may run; as many more may be making their pages."""
@@ -127,13 +133,12 @@ class Zygote:
         if self.slots and request["template"] not in self.met:
             self.met.add(request["template"])
             warm.meet(job_folder(self.root, request["id"]))
-        line = json.dumps(request).encode() + b"\n"
         try:
             child = child or self._fork(request["id"])
-            os.write(child.orders, line)
+            _tell(child, request, go=True)
         except BrokenPipeError:  # it was killed while it waited
             child = self._fork(request["id"])
-            os.write(child.orders, line)
+            _tell(child, request, go=True)
         self.seen = max(self.seen, child.id)
         child.started = time.monotonic()
         child.deadline = child.started + request["seconds"]
@@ -238,11 +243,17 @@ def _live(
         if written is not None:
             sandbox.confine(folder)
             pages.copy_now(written)
-        request = _take_orders()
+        heard = os.fdopen(ORDERS, "rb", buffering=0)
+        request = json.loads(_next_line(heard))
         if written is not None:
             sandbox.enter(folder)
             sandbox.reseed(request["seed"], request["slug"])
             sandbox.limit(request["memory_mb"], request["seconds"] * 2, request["file_mb"])
+            if not select.select([heard], [], [], 0)[0]:
+                worker.look_ahead(folder)
+        _next_line(heard)
+        heard.close()
+        if written is not None:
             code = worker.run(folder, when_run=_give_up_place)
         else:
             os.chdir(request["cwd"])
@@ -258,16 +269,18 @@ def _give_up_place() -> None:
         os.close(AT_WORK)
 
 
-def _take_orders() -> dict[str, Any]:
-    """Wait for the job's line. Raises EOFError when none will come."""
-    line = b""
-    while not line.endswith(b"\n"):
-        read = os.read(ORDERS, 1 << 16)
-        if not read:
-            raise EOFError("no orders")
-        line += read
-    os.close(ORDERS)
-    return json.loads(line)
+def _tell(child: Child, request: dict[str, Any], *, go: bool = False) -> None:
+    """Tell a child its job, so that it can open its pack, or to begin with it. Raises BrokenPipeError for a dead one."""
+    told, child.told = child.told, True
+    os.write(child.orders, (b"" if told else json.dumps(request).encode() + b"\n") + (b"go\n" if go else b""))
+
+
+def _next_line(orders: io.RawIOBase) -> bytes:
+    """Wait for a line, and take no more than that. Raises EOFError when none will come."""
+    line = orders.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError("no orders")
+    return line
 
 
 def _own_output(path: Path) -> None:
