@@ -11,9 +11,9 @@ import nbformat
 import pytest
 from batch_tools import notebook, start
 
+from analysis.reporting.child import AT_WORK
 from analysis.reporting.jobs import ReportJob
 from analysis.reporting.pool import WarmPool
-from analysis.reporting.zygote import AT_WORK
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 

@@ -1,20 +1,17 @@
 """The warm process from which every report is forked (Linux): it imports, waits, forks, limits and buries.
 
 It holds no data, no threads and no socket but the one to its master. Messages are JSON lines: `{"id", "seconds", ...}`
-in, `{"id", "exit_code", "signal", ...}` out. While reports run, the process of the next one is forked already: confined
-to that report's folder, it waits for its orders. A child that outlives its wall-clock limit is killed with its process
+in, `{"id", "exit_code", "signal", ...}` out. While reports run, the process of the next one is forked already and told its
+job (`reporting.child`); it begins when the cells of another have run. A child that outlives its wall-clock limit is killed with its process
 group; whatever it leaves behind is adopted and killed. When the master goes, however it goes, so do all children and
 the folder with their packs.
 """
 
 from __future__ import annotations
 
-import fcntl
-import io
 import json
 import os
 import resource
-import select
 import selectors
 import shutil
 import signal
@@ -27,10 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.reporting import pages, sandbox, warm, worker
+from analysis.reporting import pages, sandbox, warm
+from analysis.reporting.child import live
 from analysis.reporting.jobs import job_folder, make_room
-
-ORDERS, AT_WORK = 3, 4  # file descriptors of a child: through one it hears its job, the other it closes when it is done
 
 
 @dataclass(slots=True)
@@ -151,7 +147,7 @@ class Zygote:
         at_work, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _live(folder, me, self.channel, orders, theirs, self.written if self.slots else None)
+            live(folder, me, self.channel, orders, theirs, self.written if self.slots else None)
         os.close(orders)
         os.close(theirs)
         child = Child(number, pid, os.pidfd_open(pid), ours, at_work)
@@ -222,73 +218,10 @@ class Zygote:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _live(
-    folder: Path, parent: int, channel: socket.socket, orders: int, at_work: int, written: pages.Runs | None
-) -> None:
-    """The child: confined, then its one job when the orders come, then gone without any clean-up of the parent's.
-
-    written: the pages that it will write to; None for a user's own notebook, which is not confined.
-    """
-    code = 70
-    try:
-        os.setsid()
-        sandbox.die_with_parent(parent)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _own_output(folder / "log.txt")
-        channel.close()
-        at_work = fcntl.fcntl(at_work, fcntl.F_DUPFD, AT_WORK + 1)  # out of the way of what follows
-        os.dup2(orders, ORDERS)
-        os.dup2(at_work, AT_WORK, inheritable=False)
-        os.closerange(AT_WORK + 1, 256)
-        if written is not None:
-            sandbox.confine(folder)
-            pages.copy_now(written)
-        heard = os.fdopen(ORDERS, "rb", buffering=0)
-        request = json.loads(_next_line(heard))
-        if written is not None:
-            sandbox.enter(folder)
-            sandbox.reseed(request["seed"], request["slug"])
-            sandbox.limit(request["memory_mb"], request["seconds"] * 2, request["file_mb"])
-            if not select.select([heard], [], [], 0)[0]:
-                worker.look_ahead(folder)
-        _next_line(heard)
-        heard.close()
-        if written is not None:
-            code = worker.run(folder, when_run=_give_up_place)
-        else:
-            os.chdir(request["cwd"])
-            code = worker.run_notebook(folder, request.get("cell_timeout_s"))
-    except BaseException as fault:
-        os.write(2, f"{type(fault).__name__}: {fault}\n".encode())
-    finally:
-        os._exit(code)
-
-
-def _give_up_place() -> None:
-    with suppress(OSError):  # a cell has closed it already
-        os.close(AT_WORK)
-
-
 def _tell(child: Child, request: dict[str, Any], *, go: bool = False) -> None:
     """Tell a child its job, so that it can open its pack, or to begin with it. Raises BrokenPipeError for a dead one."""
     told, child.told = child.told, True
     os.write(child.orders, (b"" if told else json.dumps(request).encode() + b"\n") + (b"go\n" if go else b""))
-
-
-def _next_line(orders: io.RawIOBase) -> bytes:
-    """Wait for a line, and take no more than that. Raises EOFError when none will come."""
-    line = orders.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError("no orders")
-    return line
-
-
-def _own_output(path: Path) -> None:
-    """stdin is empty; what libraries write past Python to stdout and stderr goes to the private log."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for target, source in ((0, nothing), (1, log), (2, log)):
-        os.dup2(source, target)
 
 
 def _kill_group(pid: int) -> None:
