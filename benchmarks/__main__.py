@@ -13,7 +13,7 @@ ROOMS = {
     "Management": ["benchmarks.management"],
     "Lag scan and forecasts": ["benchmarks.series"],
     "The panel from events, ten million activities": ["benchmarks.panel", "--rows", "10000000"],
-    "Reports for many teams": ["benchmarks.batch", "--teams", "6", "--rounds", "2", "--many", "1000"],
+    "Reports for many teams": ["benchmarks.batch", "--teams", "12", "--rounds", "5", "--many", "1000"],
 }
 
 
