@@ -63,6 +63,10 @@ def test_a_report_after_a_rehearsal_is_that_of_a_cold_process(pack: dict[str, by
         assert [name for name in rendered.files if rendered.files[name] != expected.files[name]] == []
 
 
+# What no team's report needs; each would be copied, or its tables of pages, at every fork.
+HEAVY = ("scipy.stats", "scipy.optimize", "scipy.sparse", "statsmodels", "seaborn", "duckdb", "analysis.models.linear")
+
+
 def in_a_process(code: str, folder: Path) -> Any:
     process = start("import json, os, sys\nfrom pathlib import Path\nfolder = Path(sys.argv[1])\n" + code, folder)
     said, complaint = process.communicate(timeout=120)
@@ -84,10 +88,12 @@ def test_a_rehearsal_shows_every_section_and_leaves_nothing_behind(tmp_path: Pat
         "page = read_document(seen[0])\n"
         "kinds = {b['block'] for b in page.blocks} | {i['block'] for b in page.blocks for i in b.get('items', ()) if isinstance(i, dict)}\n"
         "print(json.dumps([before == threads(), filters == list(warnings.filters), sum(n for _, n in runs),\n"
-        "  sorted(kinds), [text for _, text in page.contents], (folder / 'rehearsal').exists(), os.listdir(folder)]))",
+        "  sorted(kinds), [text for _, text in page.contents], (folder / 'rehearsal').exists(), os.listdir(folder),\n"
+        f"  [name for name in {HEAVY} if name in sys.modules]]))",
         tmp_path,
     )
-    same_threads, same_filters, written, kinds, sections, still_there, left = found
+    same_threads, same_filters, written, kinds, sections, still_there, left, heavy = found
+    assert heavy == []
     assert same_threads and same_filters and not still_there and left == []
     assert {"answer", "tiles", "figure", "table", "card"} <= set(kinds)
     assert len(sections) >= 7  # the report has no more than these where everything is recorded
