@@ -11,7 +11,6 @@ seconds a report (once its process is warm; getting warm is a line of its own) a
 """
 
 import argparse
-import ast
 import json
 import os
 import resource
@@ -184,13 +183,15 @@ def plain(folder: Path, *, saved: bool) -> Callable[[Path], None]:
     """A function that runs the template's cells on one pack and makes the page."""
     import nbformat
 
+    from analysis.reporting.rehearsal import run_cell
+
     source, out = nbformat.reads(template().text, as_version=4), folder / f"functions-{os.getpid()}"
 
     def one(home: Path) -> None:
         nb, space = nbformat.from_dict(json.loads(json.dumps(source))), {"__name__": "__main__"}
         for cell in nb.cells:
             if cell.cell_type == "code":
-                value = execute(cell.source, space)
+                value = run_cell(cell.source, space)
                 if "parameters" in cell.metadata.get("tags", []):
                     space["pack"] = str(home)
                 if hasattr(value, "_repr_mimebundle_"):
@@ -203,14 +204,6 @@ def plain(folder: Path, *, saved: bool) -> Callable[[Path], None]:
             out.with_suffix(".html").write_text(shown)
 
     return one
-
-
-def execute(code: str, space: dict[str, Any]) -> Any:
-    """Run a cell; the value of its last expression."""
-    tree = ast.parse(code)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), space)
-    return None if last is None else eval(compile(ast.Expression(last.value), "cell", "eval"), space)
 
 
 _exporter: list[Any] = []

@@ -12,10 +12,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
-from analysis.reporting.sandbox import die_with_parent
+from analysis.reporting.sandbox import die_with_parent, libc
 
 PAGE, LARGE = 4096, 2 << 20
 POPULATE_WRITE, COLLAPSE = 23, 25  # advice of madvise: copy now (Linux 5.14), join into large pages (Linux 6.1)
@@ -84,9 +83,4 @@ def _private_maps() -> list[tuple[int, int]]:
 
 
 def _advise(start: int, length: int, advice: int) -> None:
-    _libc().madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+    libc().madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)

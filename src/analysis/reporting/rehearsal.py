@@ -68,7 +68,7 @@ def make_report(pack: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        value = _run(cell.source, space)
+        value = run_cell(cell.source, space)
         space[PACK] = str(pack)
         if hasattr(value, "_repr_mimebundle_"):
             shown = {"output_type": "execute_result", "data": value._repr_mimebundle_(), "metadata": {}}
@@ -114,11 +114,9 @@ def _details(link: float) -> dict[str, Any]:
     return {"link": estimate, "kernel": kernel, "checks": checks, "mean_lag": 3.5, "weeks_needed": 200, "volume": 2.0}
 
 
-def _run(code: str, space: dict[str, Any]) -> Any:
-    """Run a cell's code; the value of its last expression."""
-    tree = ast.parse(code)
-    last = tree.body[-1] if tree.body else None
-    shows = isinstance(last, ast.Expr)
-    rest = ast.Module(tree.body[:-1] if shows else tree.body, [])
-    exec(compile(rest, "cell", "exec"), space)  # noqa: S102 (the project's own template)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), space) if isinstance(last, ast.Expr) else None  # noqa: S307
+def run_cell(code: str, space: dict[str, Any]) -> Any:
+    """Run a cell's code as plain Python; the value of its last expression."""
+    body = ast.parse(code).body
+    last = body.pop().value if body and isinstance(body[-1], ast.Expr) else None  # type: ignore[attr-defined]
+    exec(compile(ast.Module(body, []), "cell", "exec"), space)  # noqa: S102 (the project's own template)
+    return None if last is None else eval(compile(ast.Expression(last), "cell", "eval"), space)  # noqa: S307

@@ -98,19 +98,19 @@ def limit(memory_mb: float, cpu_s: float, file_mb: float) -> None:
 
 def die_with_parent(parent: int) -> None:
     """End this process when its parent ends, however that ends (Linux)."""
-    _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+    libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
     """Become the parent of whatever this process's descendants leave behind (Linux)."""
-    _libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def return_free_memory() -> None:
     """Give what is freed back to the system, so that a fork gets new pages there and not copies of what nobody needs."""
-    trim = getattr(_libc(), "malloc_trim", None)  # glibc has it
+    trim = getattr(libc(), "malloc_trim", None)  # glibc has it
     if trim is not None:
         trim(0)
 
@@ -119,7 +119,7 @@ def landlock_version() -> int:
     """The kernel's Landlock version, 0 without."""
     if sys.platform != "linux":
         return 0
-    return max(0, _libc().syscall(CREATE_RULESET, None, 0, 1))
+    return max(0, libc().syscall(CREATE_RULESET, None, 0, 1))
 
 
 @cache
@@ -145,9 +145,8 @@ def confine(folder: Path, readable: Iterable[Path] = ()) -> bool:
         _allow(ruleset, path, read_only & rights)
     _allow(ruleset, Path("/dev/null"), (READ | WRITE | TRUNCATE) & rights)
     _allow(ruleset, folder, rights & ~DEVICES)
-    libc = _libc()
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    held = libc.syscall(RESTRICT_SELF, ruleset, 0) == 0
+    libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    held = libc().syscall(RESTRICT_SELF, ruleset, 0) == 0
     os.close(ruleset)
     return held
 
@@ -164,7 +163,7 @@ class _PathBeneath(ctypes.Structure):
 def _ruleset(rights: int, network: int, scope: int) -> int:
     attributes = _Ruleset(rights, network, scope)
     size = 24 if scope else 16 if network else 8
-    handle = _libc().syscall(CREATE_RULESET, ctypes.byref(attributes), size, 0)
+    handle = libc().syscall(CREATE_RULESET, ctypes.byref(attributes), size, 0)
     if handle < 0:
         raise OSError(ctypes.get_errno(), "Landlock refused its rule set")
     return handle
@@ -174,7 +173,7 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         beneath = _PathBeneath(rights if path.is_dir() else rights & FILE_RIGHTS, handle)
-        if _libc().syscall(ADD_RULE, ruleset, 1, ctypes.byref(beneath), 0):
+        if libc().syscall(ADD_RULE, ruleset, 1, ctypes.byref(beneath), 0):
             raise OSError(ctypes.get_errno(), f"Landlock refused a rule for {path}")
     finally:
         os.close(handle)
@@ -188,7 +187,9 @@ def _lower(which: int, soft: int) -> None:
     resource.setrlimit(which, (value, value))
 
 
-def _libc() -> ctypes.CDLL:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall.restype = ctypes.c_long
-    return libc
+@cache
+def libc() -> ctypes.CDLL:
+    """The C library, for what Python has no call for."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library

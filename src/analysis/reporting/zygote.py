@@ -34,7 +34,8 @@ class Child:
     """A process for one job: the job's id, its pid and pidfd, the pipe its orders go through, the one that is open while
     it works; times in monotonic seconds.
 
-    told: it knows its job, and opens its pack. Without a deadline it may not begin yet. at_work None: its cells have run; it makes its page, and takes itself apart.
+    told: it knows its job, and opens its pack. Without a deadline it may not begin yet. at_work None: its cells have run;
+    it makes its page, and takes itself apart.
     """
 
     id: int
